@@ -1,0 +1,62 @@
+"""TensorFlow and Keras, loaded once and without the log lines that they print while loading.
+
+Every module that computes takes ``tf`` and ``keras`` from here.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["keras", "one_thread", "tf"]
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+@contextmanager
+def _held_stderr() -> Iterator[None]:
+    """Hold back what native code writes to descriptor 2; show it only if loading fails."""
+    sys.stderr.flush()
+    keep = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(keep, 2)
+            held.seek(0)
+            os.write(2, held.read())
+            raise
+        finally:
+            os.dup2(keep, 2)
+            os.close(keep)
+
+
+if "tensorflow" in sys.modules:
+    import tensorflow as tf
+else:
+    with _held_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()  # the first look at devices prints, too
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"seqlab needs Keras on TensorFlow. KERAS_BACKEND is {keras.backend.backend()!r}: unset it"
+    )
+
+
+def one_thread() -> None:
+    """Compute on one thread: faster for small models, whose kernels are shorter than a hand-over.
+
+    Only for a process of our own (the command line, a script), and before its first computation;
+    afterwards TensorFlow's threads are set, and this changes nothing.
+    """
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # already running
+        return

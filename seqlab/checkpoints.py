@@ -1,0 +1,69 @@
+"""Checkpoints: the exact state of a training, to go on from as if nothing had happened."""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab.errors import SeqlabError
+from seqlab.runs import written
+
+__all__ = ["Progress", "newest", "restore", "save"]
+
+KEEP = 3  # newest checkpoints that stay on disk
+
+
+@dataclass
+class Progress:
+    """How far a training is, beside its variables."""
+
+    step: int = 0
+    best_loss: float = float("inf")
+    best_step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)  # of history.csv
+
+
+def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.ndarray]) -> Path:
+    """Write ``step-XXXXXXXX.npz``, and remove all but the newest few.
+
+    Args:
+        folder: of the checkpoints.
+        progress: how far the training is.
+        variables: of the model (weights and random state) and the optimizer.
+        best: the weights with the lowest validation loss so far.
+    """
+    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
+    path = folder / f"step-{progress.step:08}.npz"
+    with written(path) as temporary:
+        np.savez(temporary, progress=np.array(json.dumps(asdict(progress))), **arrays)
+    for old in sorted(folder.glob("step-*.npz"))[:-KEEP]:
+        old.unlink()
+    return path
+
+
+def newest(folder: Path) -> Path | None:
+    """The checkpoint with the highest step, or None."""
+    return max(folder.glob("step-*.npz"), default=None)
+
+
+def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray]]:
+    """Put a checkpoint's values into these variables.
+
+    Raises:
+        SeqlabError: the file is damaged, or belongs to another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            progress = Progress(**json.loads(str(file["progress"])))
+            values = [file[f"variable_{i}"] for i in range(len(variables))]
+            count = sum(name.startswith("best_") for name in file)
+            best = [file[f"best_{i}"] for i in range(count)]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise SeqlabError(f"{path}: cannot be read: {error}. Delete it to use the one before") from error
+    return progress, best

@@ -1,0 +1,162 @@
+"""The command line: parse, call, print. Nothing heavy is imported before the arguments are right."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from seqlab import __version__, commands
+from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS
+from seqlab.errors import SeqlabError
+
+__all__ = ["main", "parser"]
+
+METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to metrics.METRICS
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors take one line, and the status is 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print and leave."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}. See {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    options = parser().parse_args(arguments)
+    return guarded(f"seqlab {options.command}", lambda: options.run(options))
+
+
+def guarded(name: str, command: Callable[[], None]) -> int:
+    """Call, and turn what a person can mend into one line on stderr and status 2."""
+    try:
+        command()
+        sys.stdout.flush()
+    except (SeqlabError, KeyboardInterrupt) as error:
+        text = str(error) or "interrupted"
+        print(f"{name}: error: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
+        return 2
+    except BrokenPipeError:  # the reader, `head` say, has had enough
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = Parser(prog="seqlab", description="Recurrent sequence models, scored beside baselines.")
+    top.add_argument("--version", action="version", version=f"seqlab {__version__}")
+    sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
+    _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
+    _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
+    _command(sub, "data", commands.data, "list the series that come with the package")
+    _command(sub, "models", commands.models, "list the models and cells")
+    _command(sub, "runs", commands.runs, "list the runs in ./runs")
+    return top
+
+
+def whole(text: str) -> int:
+    """An argument that must be a positive integer."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """An argument that must be an integer from 0 to 2**31 - 1."""
+    if not text.isdecimal() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"must be an integer from 0 to 2**31 - 1. Received: {text}")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """An argument that must lie in [0, 1)."""
+    value = _float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1. Received: {text}")
+    return value
+
+
+def rate(text: str) -> float:
+    """An argument that must be a positive number."""
+    value = _float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+    return value
+
+
+def picture(text: str) -> str:
+    """A file name for a PNG."""
+    if not text.endswith(".png"):
+        raise argparse.ArgumentTypeError(
+            f"must name a .png file (a RUN goes before the options). Received: {text}"
+        )
+    return text
+
+
+def add_model_options(to: argparse.ArgumentParser) -> None:
+    """The options that scripts share with `seqlab train`."""
+    to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
+    to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
+    to.add_argument("--hidden", type=whole, default=30, metavar="H", help="units a layer; default: 30")
+    to.add_argument("--bidirectional", action="store_true", help="read the window both ways")
+    to.add_argument(
+        "--dropout", type=share, default=0.0, metavar="P", help="share of outputs dropped; default: 0"
+    )
+    to.add_argument(
+        "--steps", type=whole, metavar="N", help="default: 40 epochs, within 1000 and 10000 steps"
+    )
+    to.add_argument("--batch", type=whole, default=32, metavar="B", help="windows a step; default: 32")
+    to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
+
+
+def _train(to: argparse.ArgumentParser) -> None:
+    to.add_argument("data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file")
+    to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
+    to.add_argument("--window", type=whole, metavar="T", help="rows that the network sees")
+    to.add_argument("--horizon", type=whole, metavar="P", help="rows ahead that it forecasts")
+    to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
+    to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
+    to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
+    to.add_argument("--model", choices=MODELS, help="default: stacked")
+    add_model_options(to)
+    to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
+    to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
+    to.add_argument("--resume", action="store_true", help="go on with this command's unfinished run")
+    to.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _evaluate(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    for name in METRICS:
+        to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
+    to.add_argument(
+        "--plot", nargs="?", const="", type=picture, metavar="FILE", help="write PNG pictures"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _forecast(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--steps", type=whole, metavar="N", help="default: the run's horizon")
+    to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
+    to.add_argument(
+        "--plot", nargs="?", const="", type=picture, metavar="FILE", help="write a PNG picture"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _command(sub: Any, name: str, run: Callable[..., None], about: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = sub.add_parser(name, help=about, description=about)
+    made.set_defaults(run=run)
+    return made
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number. Received: {text}") from None

@@ -1,0 +1,284 @@
+"""What each command does. TensorFlow, pandas, matplotlib and rich are loaded by the lines that need them."""
+
+import dataclasses
+import json
+import os
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.errors import SeqlabError
+
+__all__ = ["data", "evaluate", "forecast", "make_config", "models", "runs", "show", "train", "train_run"]
+
+
+def train(options: Namespace) -> None:
+    """``seqlab train``: a run folder, its score, and its pictures."""
+    run = train_run(make_config(options), options.out, options.resume, options.quiet)
+    from seqlab.evaluate import evaluate as evaluate_run
+
+    score = evaluate_run(run)
+    pictures = _draw(run, score)
+    if not options.quiet:
+        show(score, ("rmse", "mae", "mase"))
+        _say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
+
+
+def make_config(options: Namespace) -> Config:
+    """The config that `seqlab train`'s options mean."""
+    from seqlab.series import NAMED
+
+    usual = NAMED.get(options.data)
+    window = options.window or (usual.window if usual else 30)
+    horizon = options.horizon or (usual.horizon if usual else 1)
+    source = options.data if usual else os.path.abspath(options.data)
+    model = options.model or ("bidirectional" if options.bidirectional else "stacked")
+    if options.bidirectional and model != "bidirectional":
+        raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
+    return Config(
+        DataConfig(
+            source if usual or os.path.exists(source) else options.data,
+            options.target,
+            window,
+            horizon,
+            options.season,
+            options.missing,
+            options.scaling,
+        ),
+        ModelConfig(model, options.cell, options.layers, options.hidden, options.dropout),
+        TrainConfig(
+            options.steps,
+            options.batch,
+            options.optimizer,
+            options.learning_rate,
+            seed=options.seed,
+        ),
+    )
+
+
+def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
+    """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
+    from seqlab import runs as folders
+    from seqlab.datasets import load, split
+
+    run = _unfinished(config, out) if resume else None
+    if run is None:
+        data = split(load(config.data), config.data)
+        run = folders.create(config, data.series, Path(out) if out else None)
+    elif run.finished:
+        if not quiet:
+            _say(f"{run.path}: finished already; nothing to resume")
+        return run
+    from seqlab import _tensorflow
+
+    if _is_small(config):
+        _tensorflow.one_thread()
+    from seqlab import train as trainer
+
+    try:
+        return trainer.resume(run, [] if quiet else [_progress()])
+    except KeyboardInterrupt:
+        kept = sorted((run.path / "checkpoints").glob("step-*.npz"))
+        step = int(kept[-1].stem.removeprefix("step-")) if kept else 0
+        raise SeqlabError(
+            f"interrupted; {run.path} keeps the checkpoint of step {step}."
+            " Go on with the same command and --resume" + ("" if out else f" --out {run.path}")
+        ) from None
+
+
+def evaluate(options: Namespace) -> None:
+    """``seqlab evaluate``: the score of a run's test part, and pictures of it."""
+    from seqlab import runs as folders
+    from seqlab.evaluate import METRICS
+    from seqlab.evaluate import evaluate as evaluate_run
+
+    run = folders.find(options.run_path)
+    score = evaluate_run(run)
+    names = tuple(options.metrics or METRICS)
+    pictures = [] if options.plot is None else _draw(run, score, options.plot)
+    if options.json:
+        found = {"run": str(run.path), **score.to_json(names), "plots": [str(p) for p in pictures]}
+        _say(json.dumps(found))
+        return
+    _say(f"Run {run.path}")
+    show(score, names)
+    if pictures:
+        _say(f"Pictures: {', '.join(map(str, pictures))}")
+
+
+def forecast(options: Namespace) -> None:
+    """``seqlab forecast``: the series of a run, continued."""
+    from seqlab import runs as folders
+    from seqlab.predict import Predictor
+
+    run = folders.find(options.run_path)
+    series, horizon, window = run.series, run.config.data.horizon, run.config.data.window
+    steps = options.steps or horizon
+    values = Predictor(run.model, run.split.test).ahead(series.values[-window:], steps)
+    labels = _labels_ahead(series, steps)
+    written = [_write_csv(Path(options.csv), series.name, labels, values)] if options.csv else []
+    if options.plot is not None:
+        written.append(_draw_forecast(run, values, Path(options.plot) if options.plot else None))
+    note = f"beyond step {horizon} the network runs on its own output" if steps > horizon else ""
+    if options.json:
+        pairs = [{"time": str(t), "forecast": float(v)} for t, v in zip(labels, values, strict=True)]
+        _say(json.dumps({"run": str(run.path), "forecast": pairs, "files": list(map(str, written))}))
+        return
+    from seqlab.report import console, table
+
+    rows = [(str(t), f"{v:.6g}") for t, v in zip(labels, values, strict=True)]
+    head = rows if len(rows) <= 30 else rows[:30]
+    console().print(table(("row" if series.times is None else "time", series.name), head))
+    lines = [f"Run {run.path}: {steps} steps after the last row" + (f"; {note}." if note else ".")]
+    lines += [f"{len(rows) - 30} more rows: write them with --csv FILE"] * (len(rows) > 30)
+    _say(*lines, *(f"Wrote {path}" for path in written))
+
+
+def data(options: Namespace) -> None:
+    """``seqlab data``: the named series."""
+    from seqlab.report import console, table
+    from seqlab.series import NAMED
+
+    rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
+    console().print(table(("name", "what", "usual window", "horizon"), rows))
+    _say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
+
+
+def models(options: Namespace) -> None:
+    """``seqlab models``: every model with every cell, at the default size."""
+    from seqlab import models as registry
+    from seqlab.cells import CELLS
+    from seqlab.report import console, table
+
+    rows = []
+    for name, build in registry.MODELS.items():
+        for cell in CELLS:
+            model = registry.build(ModelConfig(name, cell), (10, 2))
+            about = (build.__doc__ or "").splitlines()[0]
+            rows.append((name, cell, f"{model.count_params():,}", about))
+    console().print(table(("--model", "--cell", "parameters", "what"), rows))
+    _say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
+
+
+def runs(options: Namespace) -> None:
+    """``seqlab runs``: the runs in ./runs."""
+    from seqlab import runs as folders
+
+    found = folders.listed()
+    if not found:
+        _say("No runs here yet. Make one: seqlab train sin")
+        return
+    from seqlab.report import console, runs_table
+
+    console().print(runs_table(found))
+
+
+def show(score: Any, names: tuple[str, ...]) -> None:
+    """Print a score's tables and sentences."""
+    from seqlab.report import console, score_tables
+
+    screen = console()
+    for part in score_tables(score, names):
+        screen.print(part)
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n")  # noqa: T201
+
+
+def _draw(run: Any, score: Any, file: str = "") -> list[Path]:
+    from seqlab import plots
+
+    if file:
+        return [plots.save(plots.prediction(score, run.series.times), Path(file))]
+    try:
+        folder = run.plots()
+    except OSError as error:
+        raise SeqlabError(f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png") from error
+    return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
+
+
+def _draw_forecast(run: Any, values: Any, path: Path | None) -> Path:
+    import numpy as np
+
+    from seqlab import plots
+
+    series = run.series
+    shown = min(len(series), max(4 * len(values), 2 * run.config.data.window))
+    if series.times is None:
+        labels: Any = np.arange(len(series) - shown, len(series) + len(values))
+    else:
+        ahead = np.array(_labels_ahead(series, len(values)), series.times.to_numpy().dtype)
+        labels = np.concatenate([series.times.to_numpy()[-shown:], ahead])
+    figure = plots.forecast(
+        series.name, series.values[-shown:], values, labels, run.config.data.horizon
+    )
+    return plots.save(figure, path or run.plots() / "forecast.png")
+
+
+def _labels_ahead(series: Any, steps: int) -> list[Any]:
+    """Times of the rows after the last one; or their numbers, counted from 1 as rows are."""
+    if series.times is None or series.times.freq is None:
+        return list(range(len(series) + 1, len(series) + steps + 1))
+    import pandas as pd
+
+    times = pd.date_range(series.times[-1], periods=steps + 1, freq=series.times.freq)[1:]
+    whole_days = (times == times.normalize()).all()
+    return [t.date() if whole_days else t for t in times]
+
+
+def _write_csv(path: Path, name: str, labels: list[Any], values: Any) -> Path:
+    import csv
+
+    from seqlab.runs import written
+
+    try:
+        with written(path) as temporary, temporary.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("row" if isinstance(labels[0], int) else "time", name))
+            rows.writerows(zip(labels, (f"{v:.9g}" for v in values), strict=True))
+    except OSError as error:
+        raise SeqlabError(f"{path}: cannot be written: {error.strerror}. Name another file") from error
+    return path
+
+
+def _unfinished(config: Config, out: str | None) -> Any:
+    """The run to go on with: in this folder, or the newest of this config that is not finished."""
+    from seqlab import runs as folders
+
+    if out:
+        run = folders.load(out) if Path(out, "config.json").exists() else None
+        if run is not None and run.config != config:
+            raise SeqlabError(
+                f"{out}: made with other options ({_difference(run.config, config)})."
+                " Repeat its command, or use another --out"
+            )
+        return run
+    equal = [run for run in folders.listed() if run.config == config]
+    return next((run for run in reversed(equal) if not run.finished), equal[-1] if equal else None)
+
+
+def _difference(one: Config, other: Config) -> str:
+    parts = []
+    for field in dataclasses.fields(Config):
+        old, new = (dataclasses.asdict(getattr(c, field.name)) for c in (one, other))
+        parts += [f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]]
+    return "; ".join(parts)
+
+
+def _is_small(config: Config) -> bool:
+    """Whether a time step's products are too short to share between processors.
+
+    Measured by benchmarks/train_step.py: at about a million multiplications both ways are equal.
+    """
+    hidden = config.model.hidden
+    return config.train.batch * 2 * hidden * 4 * hidden < 1_000_000
+
+
+def _progress() -> Any:
+    import sys
+
+    from seqlab.callbacks import ProgressBar, ProgressLines
+
+    return ProgressBar() if sys.stdout.isatty() else ProgressLines()

@@ -1,0 +1,139 @@
+"""What a run is made of, as frozen values that a JSON file can hold.
+
+This module imports nothing heavy, so that a wrong argument is refused before TensorFlow is loaded.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
+
+__all__ = [
+    "CELLS",
+    "FORMAT",
+    "MODELS",
+    "OPTIMIZERS",
+    "SCALINGS",
+    "SCHEDULES",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "TrainConfig",
+]
+
+FORMAT = 1  # version of the run folder; a reader refuses what is newer than itself
+CELLS = ("rnn", "lstm", "gru")  # a test holds this equal to the classes of cells.CELLS
+MODELS = ("stacked", "bidirectional")  # ... and this to the builders of models.MODELS
+OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
+SCHEDULES = ("cosine", "constant")
+SCALINGS = ("last", "standard", "none")
+MISSING = ("error", "interpolate", "drop")
+LAYOUTS = ("steps", "features")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which series, and how it is cut into windows."""
+
+    source: str = "sin"  # a name that `seqlab data` lists, or a file
+    target: str | None = None  # column of a file
+    window: int = 10  # T
+    horizon: int = 1  # P
+    season: int | None = None  # rows per season, for the seasonal baseline and MASE
+    missing: str = "error"
+    scaling: str = "last"  # see scaling.Scaler
+    layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
+    validate: bool = True  # keep the end of the training part for validation
+
+    def __post_init__(self) -> None:
+        check_positive("window", self.window)
+        check_positive("horizon", self.horizon)
+        if self.season is not None:
+            check_positive("season", self.season)
+        check_choice("missing", self.missing, MISSING)
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("layout", self.layout, LAYOUTS)
+        if self.scaling == "last" and self.window < 2:
+            raise SeqlabError(
+                "`window` must be at least 2: inputs are changes within it. Received: 1"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A recurrent model: everything but the shapes, which the data decide."""
+
+    model: str = "stacked"
+    cell: str = "lstm"
+    layers: int = 2
+    hidden: int = 30  # H, in every layer
+    dropout: float = 0.0  # share of each layer's outputs that is dropped while training
+
+    def __post_init__(self) -> None:
+        check_choice("model", self.model, MODELS)
+        check_choice("cell", self.cell, CELLS)
+        check_positive("layers", self.layers)
+        check_positive("hidden", self.hidden)
+        check_fraction("dropout", self.dropout)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained."""
+
+    steps: int | None = None  # None: 40 epochs, but at least 1 000 and at most 10 000 steps
+    batch: int = 32  # B
+    optimizer: str = "adam"
+    learning_rate: float = 0.01
+    schedule: str = "cosine"  # to zero at the last step, after a warm-up of 5 % of the steps
+    clip: float | None = 1.0  # bound on the global norm of the gradient
+    seed: int = 0
+    evaluations: int = 20  # evenly spread; each takes the validation loss and writes a checkpoint
+    patience: int | None = 8  # evaluations with a lower training but no lower validation loss
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            check_positive("steps", self.steps)
+        check_positive("batch", self.batch)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_positive("learning_rate", self.learning_rate, float)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_positive("evaluations", self.evaluations)
+        if self.clip is not None:
+            check_positive("clip", self.clip, float)
+        if self.patience is not None:
+            check_positive("patience", self.patience)
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
+            raise SeqlabError(f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run's result; two runs with equal configs give equal weights."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, for ``config.json``."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        """Read what `to_json` wrote; further keys beside the three parts are left alone.
+
+        Raises:
+            SeqlabError: the text is not such an object; or a key or value is unknown to this version.
+        """
+        try:
+            parts = json.loads(text)
+            return cls(
+                DataConfig(**parts["data"]),
+                ModelConfig(**parts["model"]),
+                TrainConfig(**parts["train"]),
+            )
+        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            raise SeqlabError(f"not a configuration of seqlab: {error}") from error

@@ -1,0 +1,110 @@
+"""Data for training: a series by name or from a file, split by time, scaled and cut into windows."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqlab.config import DataConfig
+from seqlab.errors import SeqlabError
+from seqlab.scaling import Scaler
+from seqlab.series import NAMED, Series, airline, mackey_glass, multisine, sin, sunspots
+from seqlab.windows import Windows
+
+__all__ = [
+    "NAMED",
+    "DataConfig",
+    "Scaler",
+    "Series",
+    "Split",
+    "Windows",
+    "airline",
+    "load",
+    "mackey_glass",
+    "multisine",
+    "sin",
+    "split",
+    "sunspots",
+]
+
+SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
+
+
+@dataclass(frozen=True)
+class Split:
+    """A series in three stretches of time; no window crosses from one into the next.
+
+    Attributes:
+        series: the whole of it.
+        train: the windows that weights and scaler are fitted on.
+        validation: the windows that choose the best weights; None when the config asks for none.
+        test: the windows that are scored.
+        scaler: fitted on the training stretch.
+    """
+
+    series: Series
+    train: Windows
+    validation: Windows | None
+    test: Windows
+    scaler: Scaler
+
+
+def load(config: DataConfig) -> Series:
+    """The series that a config names: one of `NAMED`, or a CSV or Parquet file.
+
+    Raises:
+        SeqlabError: neither a name nor a readable file; see `seqlab.tables`.
+    """
+    if config.source in NAMED:
+        if config.target is not None:
+            raise SeqlabError(f"{config.source!r} has one column: leave out --target")
+        return NAMED[config.source].make()
+    if "." not in Path(config.source).name and not Path(config.source).exists():
+        raise SeqlabError(
+            f"`DATA` must be a file or one of {', '.join(NAMED)}. Received: {config.source!r}"
+        )
+    from seqlab import tables  # here, because pandas takes half a second to load
+
+    return tables.read(config.source, config.target, config.missing)
+
+
+def split(series: Series, config: DataConfig) -> Split:
+    """Cut a series into training, validation and test by time, and fit the scaler.
+
+    Unless the series itself says how many rows its test part has, test and validation take 15 % of
+    the rows each, and at least the window and twice the horizon, so that short series can be tried.
+    Validation comes off the end of the rows before the test.
+
+    Raises:
+        SeqlabError: too few rows, with the arithmetic.
+    """
+    rows, need = len(series), config.window + config.horizon
+    least = need + config.horizon - 1
+    test = series.test_rows or max(round(SHARE * rows), least)
+    before = rows - test
+    share = SHARE if series.test_rows is None else SHARE * 2 / 3
+    validation = max(round(share * rows), least) if config.validate else 0
+    cuts = (0, before - validation, before, rows)
+    if min(cuts[1], test) < need:
+        raise SeqlabError(_too_few(config, rows, validation, test))
+    values = series.values
+    scaler = Scaler.fit(config.scaling, values[: cuts[1]], config.window, config.horizon)
+
+    def windows(begin: int, end: int) -> Windows:
+        return Windows(
+            values[begin:end], config.window, config.horizon, scaler, config.layout, begin
+        )
+
+    train, held, scored = (windows(*cuts[i : i + 2]) if cuts[i] < cuts[i + 1] else None for i in range(3))
+    return Split(series, train, held, scored, scaler)  # type: ignore[arg-type]
+
+
+def _too_few(config: DataConfig, rows: int, validation: int, test: int) -> str:
+    need = config.window + config.horizon
+    text = (
+        f"{rows} rows; window {config.window} + horizon {config.horizon} needs {need} rows in each part,"
+        f" and the test part takes {test}, validation {validation},"
+        f" which leaves {rows - validation - test} for training."
+    )
+    fits = rows // 3 - 2 * config.horizon + 1
+    if fits >= 2:
+        return f"{text} Use --window {min(fits, config.window - 1)} or less"
+    return f"{text} Use a longer series, or a smaller --horizon"

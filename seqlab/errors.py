@@ -1,0 +1,45 @@
+"""The one kind of error that a person can mend, and the checks that raise it."""
+
+from collections.abc import Iterable
+
+__all__ = ["SeqlabError", "check_choice", "check_fraction", "check_positive"]
+
+
+class SeqlabError(ValueError):
+    """Input that cannot be used; the message is one line: what, the rule, the value, the remedy.
+
+    The command line prints it and exits with status 2; in research code it is a ``ValueError``.
+    """
+
+
+def check_positive(name: str, value: object, kind: type = int) -> None:
+    """Raise unless `value` is a number of this kind above zero.
+
+    Raises:
+        SeqlabError: naming the argument and the value received.
+    """
+    right = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not right or not 0 < value < float("inf"):  # type: ignore[operator]
+        what = "a positive integer" if kind is int else "a positive number"
+        raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")
+
+
+def check_fraction(name: str, value: object) -> None:
+    """Raise unless `value` lies in [0, 1).
+
+    Raises:
+        SeqlabError: naming the argument and the value received.
+    """
+    if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise SeqlabError(f"`{name}` must be at least 0 and below 1. Received: {value!r}")
+
+
+def check_choice(name: str, value: object, legal: Iterable[str]) -> None:
+    """Raise unless `value` is one of the legal names.
+
+    Raises:
+        SeqlabError: listing the legal names.
+    """
+    legal = tuple(legal)
+    if value not in legal:
+        raise SeqlabError(f"`{name}` must be one of {', '.join(legal)}. Received: {value!r}")

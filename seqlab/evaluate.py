@@ -1,0 +1,212 @@
+"""Scoring a run on its test part, beside its baselines, and saying in words how it stands."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqlab import baselines, metrics
+from seqlab.datasets import Split
+from seqlab.errors import SeqlabError
+from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
+from seqlab.runs import Run, written
+
+__all__ = [
+    "METRICS",
+    "Score",
+    "evaluate",
+    "mae",
+    "mape",
+    "mase",
+    "r2",
+    "rmse",
+    "rollout",
+    "score",
+    "smape",
+]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How forecasts compare with the truth and with the baselines, in original units.
+
+    Attributes:
+        metrics: name to value, over all windows and steps; NaN where a metric is undefined.
+        baselines: name of the baseline to its metrics.
+        skill: 1 - RMSE / RMSE of the best baseline: 1 is perfect, below 0 the network loses.
+        best_baseline: the one with the lowest RMSE.
+        per_step: RMSE at each step ahead, for the network and each baseline, ``[P]``.
+        copy_lag: rows by which the truth must be delayed to look most like the first step's
+            forecast: 0 for a forecast, 1 for a copy of the last value; None if it cannot be told.
+        truth: ``[W, P]``.
+        forecast: ``[W, P]``.
+        first_row: row, in the whole series, of the first true value.
+        name: of the series.
+    """
+
+    metrics: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    skill: float
+    best_baseline: str
+    per_step: dict[str, np.ndarray]
+    copy_lag: int | None
+    truth: np.ndarray
+    forecast: np.ndarray
+    first_row: int
+    name: str
+
+    @property
+    def verdict(self) -> str:
+        """How the network stands, in one sentence."""
+        own = self.metrics["rmse"]
+        others = {name: values["rmse"] for name, values in self.baselines.items()}
+        beaten = [_spoken(name) for name, other in others.items() if own < other]
+        best, lowest = _spoken(self.best_baseline), others[self.best_baseline]
+        if own < lowest:
+            return (
+                f"The network beats every baseline: its RMSE {own:.3g} is {_times(lowest, own)} smaller"
+                f" than that of the best, {best} ({lowest:.3g})."
+            )
+        text = f"The network loses to {best}: RMSE {own:.3g} against {lowest:.3g}, {_times(own, lowest)} larger"
+        return f"{text}; it beats {', '.join(beaten)}." if beaten else f"{text}; it beats no baseline."
+
+    @property
+    def copy_verdict(self) -> str:
+        """Whether the network only repeats the last value, in one sentence."""
+        if self.copy_lag is None:
+            return "Copy check: not possible, the truth or the forecast is constant."
+        if self.copy_lag == 0:
+            return "Copy check: passed, the forecast is most like the truth of its own time."
+        what = "the last value" if self.copy_lag == 1 else f"the value {self.copy_lag} rows before"
+        return f"Copy check: the forecast is most like {what}: the network has learned to repeat it."
+
+    def to_json(self, names: tuple[str, ...] = tuple(METRICS)) -> dict[str, Any]:
+        """What ``--json`` prints; undefined values are null."""
+
+        def chosen(values: dict[str, float]) -> dict[str, float | None]:
+            return {name: _finite(values[name]) for name in names}
+
+        return {
+            "series": self.name,
+            "windows": len(self.truth),
+            "horizon": self.truth.shape[1],
+            "metrics": chosen(self.metrics),
+            "baselines": {name: chosen(values) for name, values in self.baselines.items()},
+            "skill": _finite(self.skill),
+            "best_baseline": self.best_baseline,
+            "verdict": self.verdict,
+            "copy_lag": self.copy_lag,
+            "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
+        }
+
+
+def evaluate(run: Run) -> Score:
+    """Score a finished run on its test part, and write ``metrics.json`` into its folder.
+
+    Raises:
+        SeqlabError: the run is not finished, or its forecasts are not finite.
+    """
+    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+
+    result = score(run.split, Predictor(run.model, run.split.test)(run.split.test.raw()[0]))
+    try:
+        with written(run.path / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n")
+    except OSError:  # a run on a read-only disk can be scored all the same
+        pass
+    return result
+
+
+def score(split: Split, forecast: np.ndarray) -> Score:
+    """Score forecasts ``[W, P]``, in original units, of the test part of a split.
+
+    Raises:
+        SeqlabError: of another shape than the targets, or not finite.
+    """
+    _, targets = split.test.raw()
+    truth = targets.astype(np.float64)
+    season = split.series.season
+    others = baselines.forecasts(split.train, split.test, split.series.values, season)
+    scale = metrics.mase_scale(split.train.values, season)
+    values = {name: _measure(truth, other, scale) for name, other in others.items()}
+    own = _measure(truth, forecast, scale)
+    best = min(values, key=lambda name: values[name]["rmse"])
+    lowest = values[best]["rmse"]
+    everyone = {"network": forecast, **others}
+    return Score(
+        metrics=own,
+        baselines=values,
+        skill=1 - own["rmse"] / lowest if lowest else math.nan,
+        best_baseline=best,
+        per_step={
+            name: np.sqrt(np.mean(np.square(truth - other), axis=0)) for name, other in everyone.items()
+        },
+        copy_lag=copy_lag(split.test.values, forecast[:, 0], split.test.window),
+        truth=truth,
+        forecast=forecast,
+        first_row=split.test.first_row + split.test.window,
+        name=split.series.name,
+    )
+
+
+def copy_lag(values: np.ndarray, forecast: np.ndarray, window: int) -> int | None:
+    """The delay, in rows, at which the truth correlates best with the forecast one step ahead.
+
+    Args:
+        values: ``[N]``, the stretch that was forecast.
+        forecast: ``[W]``; element w is of row ``w + window``.
+        window: T; delays up to it are tried.
+    """
+    if not np.ptp(forecast) or len(forecast) < 3:
+        return None
+    centred = forecast - forecast.mean()
+
+    def correlation(lag: int) -> float:
+        truth = values[window - lag : window - lag + len(forecast)].astype(np.float64)
+        truth = truth - truth.mean()
+        size = np.linalg.norm(truth) * np.linalg.norm(centred)
+        return float(truth @ centred / size) if size else -1.0
+
+    return max(range(window + 1), key=correlation)
+
+
+def rollout(predictor: Any, split: Split, steps: int) -> dict[int, float]:
+    """RMSE of the network running on its own output from the test part's first window.
+
+    Returns:
+        RMSE over the first 10, 100, 1 000, ... steps and over all; steps to error in original units.
+
+    Raises:
+        SeqlabError: the test part is shorter than that.
+    """
+    values, window = split.test.values, split.test.window
+    if len(values) < window + steps:
+        raise SeqlabError(
+            f"`rollout` of {steps} steps from a window of {window} needs {window + steps} test rows;"
+            f" there are {len(values)}. Use --rollout {len(values) - window} or less"
+        )
+    error = predictor.ahead(values[:window], steps) - values[window : window + steps]
+    marks = {10**k for k in range(1, 10) if 10**k < steps} | {steps}
+    return {mark: float(np.sqrt(np.mean(np.square(error[:mark])))) for mark in sorted(marks)}
+
+
+def _measure(truth: np.ndarray, forecast: np.ndarray, scale: float) -> dict[str, float]:
+    values = {name: measure(truth, forecast) for name, measure in METRICS.items()}
+    return values | {"mase": mase(truth, forecast, scale)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _times(large: float, small: float) -> str:
+    if not small:
+        return "infinitely"
+    ratio = large / small
+    return f"{ratio:.3g} times" if ratio < 1000 else f"{ratio:.0f} times"

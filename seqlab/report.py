@@ -1,0 +1,81 @@
+"""Tables for the terminal, as wide as they need to be and plain where output is no terminal."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from seqlab.evaluate import Score
+from seqlab.runs import Run
+
+__all__ = ["console", "number", "runs_table", "score_tables", "table"]
+
+
+def console() -> Console:
+    """The terminal; where there is none, wide enough that no row is cut."""
+    found = Console(highlight=False, soft_wrap=True)
+    return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=200)
+
+
+def number(value: float) -> str:
+    """Three significant digits; a dash where the value is undefined."""
+    return f"{value:.3g}" if math.isfinite(value) else "-"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
+    """The first column to the left, the others to the right."""
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for i, header in enumerate(headers):
+        made.add_column(header, justify="left" if i == 0 else "right")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
+    """The network beside its baselines; per step ahead where there are several; the verdict."""
+    everyone = {"network": score.metrics, **score.baselines}
+    windows, horizon = score.truth.shape
+    ahead = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
+    title = f"{score.name}, test part: {windows} windows, {ahead}"
+    rows = [(_spoken(who), *(number(v[name]) for name in names)) for who, v in everyone.items()]
+    yield table(("", *map(_title, names)), rows, title)
+    if horizon > 1:
+        steps = sorted({1, horizon, *range(1, horizon + 1, max(1, horizon // 6))})
+        rows = [(_spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()]
+        yield table(("RMSE at step ahead", *map(str, steps)), rows)
+    yield score.verdict
+    if math.isfinite(score.skill):
+        yield f"Skill against {_spoken(score.best_baseline)}: {score.skill:.3f} (1 is perfect, 0 is no better)."
+    yield score.copy_verdict
+    undefined = [_title(name) for name in names if not math.isfinite(score.metrics[name])]
+    if undefined:
+        yield f"Undefined here ({', '.join(undefined)}): the truth holds zeros, or nothing changes."
+
+
+def runs_table(runs: Iterable[Run]) -> Table:
+    """One row per run."""
+    rows = []
+    for run in runs:
+        model, metrics = run.config.model, run.metrics.get("metrics", {})
+        rows.append(
+            (
+                str(run.path),
+                run.config.data.source,
+                f"{model.model} {model.cell} {model.layers}x{model.hidden}",
+                str(run.config.train.seed),
+                "finished" if run.finished else "unfinished: --resume",
+                number(metrics.get("rmse") or math.nan),
+            )
+        )
+    return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _title(name: str) -> str:
+    return {"smape": "sMAPE %", "mape": "MAPE %", "r2": "R2"}.get(name, name.upper())

@@ -1,0 +1,259 @@
+"""The run folder: everything that a training left behind, enough to score and forecast from it alone.
+
+::
+
+    runs/sin-lstm-2x30-001/
+      config.json    the config, and the versions that made it
+      series.npz     the data
+      checkpoints/   step-00000500.npz and so on, the newest few
+      history.csv    losses at each evaluation
+      model.keras    the best weights; written last, so a folder without it is unfinished
+      metrics.json   the last evaluation
+      plots/
+
+Files appear under a temporary name and are renamed, so that none is ever half there. Nothing in the
+folder is a pickle.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab.config import FORMAT, Config
+from seqlab.datasets import Series, Split, split
+from seqlab.errors import SeqlabError
+
+__all__ = ["RUNS", "Run", "create", "find", "listed", "load", "save_series", "written"]
+
+RUNS = Path("runs")  # where runs go unless told otherwise
+LATEST = RUNS / "latest"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read when asked.
+
+    Attributes:
+        path: the folder.
+        config: what it was made from.
+    """
+
+    path: Path
+    config: Config
+
+    @cached_property
+    def series(self) -> Series:
+        """The data that the run was trained on, all of it."""
+        return _load_series(self.path / "series.npz")
+
+    @cached_property
+    def split(self) -> Split:
+        """The windows and the scaler, made again from the data."""
+        return split(self.series, self.config.data)
+
+    @cached_property
+    def model(self) -> Any:
+        """The ``keras.Model`` with the best weights.
+
+        Raises:
+            SeqlabError: the run is not finished, or its model cannot be read.
+        """
+        if not self.finished:
+            raise SeqlabError(
+                f"{self.path}: the training is not finished: no model.keras."
+                " Run the same command again with --resume"
+            )
+        from seqlab import cells  # noqa: F401  (registers the layers)
+        from seqlab._tensorflow import keras
+
+        try:
+            return keras.models.load_model(self.path / "model.keras", compile=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SeqlabError(f"{self.path}/model.keras: cannot be read: {error}") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return (self.path / "model.keras").exists()
+
+    @cached_property
+    def history(self) -> dict[str, list[float]]:
+        """Columns of ``history.csv``: step, loss, val_loss, learning_rate."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return {}
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else [])}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The last evaluation, or nothing."""
+        path = self.path / "metrics.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def plots(self) -> Path:
+        """The folder for pictures, made if need be."""
+        folder = self.path / "plots"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def create(config: Config, series: Series, path: Path | None = None) -> Run:
+    """Make the folder of a new run and write what it starts from.
+
+    Raises:
+        SeqlabError: the folder cannot be written, or holds something already.
+    """
+    path = path or _next_name(config)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        what = "holds a run" if (path / "config.json").exists() else "is not empty"
+        raise SeqlabError(f"{path}: {what} already. Use --resume, or another --out")
+    try:
+        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        save_series(path / "series.npz", series)
+        with written(path / "config.json") as temporary:
+            temporary.write_text(json.dumps(_record(config, series), indent=2) + "\n")
+    except OSError as error:
+        raise SeqlabError(f"{path}: cannot be written: {error.strerror}. Use another --out") from error
+    _point_at(path)
+    return Run(path, config)
+
+
+def load(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        SeqlabError: there is none, it is half-written, or a newer version wrote it.
+    """
+    path = Path(path)
+    file = path / "config.json"
+    if not path.exists():
+        raise SeqlabError(f"{path}: no such run. `seqlab runs` lists what there is")
+    if not file.exists():
+        raise SeqlabError(f"{path}: not a run: it has no config.json. `seqlab runs` lists what there is")
+    try:
+        text = file.read_text()
+        found = json.loads(text)["format"]
+        if not isinstance(found, int) or found > FORMAT:
+            raise SeqlabError(
+                f"{path}: written by a newer version (format {found}; this one reads up to {FORMAT})."
+                " Upgrade seqlab"
+            )
+        config = Config.from_json(text)
+        if not (path / "series.npz").exists():
+            raise SeqlabError(f"{path}: half-written: it has no series.npz. Train it again")
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise SeqlabError(f"{file}: cannot be read: {error}. Train the run again") from error
+    return Run(path, config)
+
+
+def find(path: str | Path | None = None) -> Run:
+    """The run of this path, or without one the newest.
+
+    Raises:
+        SeqlabError: there is none; saying how to make one.
+    """
+    if path is not None:
+        return load(path)
+    if not LATEST.exists():
+        raise SeqlabError("no runs here yet. Make one: seqlab train sin")
+    return load(LATEST.resolve())
+
+
+def listed(folder: Path = RUNS) -> list[Run]:
+    """The runs in a folder that can be opened, oldest first."""
+    if not folder.is_dir():
+        return []
+    paths = [p for p in folder.iterdir() if (p / "config.json").exists() and not p.is_symlink()]
+    found = []
+    for path in sorted(paths, key=lambda p: (p / "config.json").stat().st_mtime):
+        try:
+            found.append(load(path))
+        except SeqlabError:  # a listing goes on; opening that run says what is wrong
+            continue
+    return found
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes `path` when all went well."""
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_series(path: Path, series: Series) -> None:
+    """Write a series as plain arrays."""
+    about = {"name": series.name, "season": series.season, "test_rows": series.test_rows}
+    arrays = {"values": series.values}
+    if series.times is not None:
+        about |= {"freq": series.times.freqstr, "zone": str(series.times.tz or "")}
+        arrays["times"] = series.times.as_unit("ns").asi8
+    with written(path) as temporary:
+        np.savez_compressed(temporary, about=np.array(json.dumps(about)), **arrays)
+
+
+def _load_series(path: Path) -> Series:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            values = file["values"]
+            stamps = file["times"] if "times" in file else None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
+    times = None
+    if stamps is not None:
+        import pandas as pd
+
+        times = pd.DatetimeIndex(stamps, tz="UTC" if about["zone"] else None)
+        times = times.tz_convert(about["zone"]) if about["zone"] else times
+        times = pd.DatetimeIndex(times, freq=about["freq"])
+    return Series(about["name"], values, times, about["season"], about["test_rows"])
+
+
+def _record(config: Config, series: Series) -> dict[str, Any]:
+    packages = ("seqlab", "tensorflow", "keras", "numpy")
+    return {
+        "format": FORMAT,
+        **config.to_json(),
+        "rows": len(series),
+        "data_sha256": hashlib.sha256(np.ascontiguousarray(series.values).tobytes()).hexdigest(),
+        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "processor": platform.processor() or platform.machine(),
+    }
+
+
+def _next_name(config: Config) -> Path:
+    data, model = Path(config.data.source).stem, config.model
+    kind = model.cell if model.model == "stacked" else f"{model.model}-{model.cell}"
+    base = f"{data}-{kind}-{model.layers}x{model.hidden}"
+    number = 1
+    while (RUNS / f"{base}-{number:03}").exists():
+        number += 1
+    return RUNS / f"{base}-{number:03}"
+
+
+def _point_at(path: Path) -> None:
+    """Let ``runs/latest`` point at the newest run, wherever that is; without links, do without."""
+    try:
+        RUNS.mkdir(exist_ok=True)
+        link = RUNS / f".latest-{os.getpid()}"
+        link.symlink_to(os.path.relpath(path.resolve(), RUNS.resolve()), target_is_directory=True)
+        link.replace(LATEST)
+    except OSError:
+        return

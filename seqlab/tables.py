@@ -1,0 +1,249 @@
+"""A person's own table, from a CSV or Parquet file or a DataFrame, to a `Series`, with every doubt named.
+
+Nothing is repaired in silence: each check stops with the row and column, and a flag opts into a fix.
+Rows are counted from 1 after the header.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqlab.errors import SeqlabError
+from seqlab.series import Series
+
+__all__ = ["read", "read_frame"]
+
+_SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}  # rows in the usual season
+
+
+def read(path: str | Path, target: str | None = None, missing: str = "error") -> Series:
+    """Read one column of a file as a series; see `read_frame`.
+
+    Raises:
+        SeqlabError: naming the file, and the row and column where there is one.
+    """
+    path = Path(path)
+    try:
+        frame = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
+        return read_frame(frame, target, missing, name=path.stem)
+    except SeqlabError as error:
+        raise SeqlabError(f"{path}: {error}") from error
+    except OSError as error:
+        raise SeqlabError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_frame(
+    frame: pd.DataFrame, target: str | None = None, missing: str = "error", name: str = "data"
+) -> Series:
+    """One numeric column of a DataFrame as a series.
+
+    Times are the index if it holds dates, else the first column that does; without any, rows are
+    taken as evenly spaced.
+
+    Args:
+        frame: one row per time.
+        target: the column; by default the only numeric one.
+        missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines;
+            ``drop`` drops rows without a value and takes the others as evenly spaced.
+        name: of the series.
+
+    Raises:
+        SeqlabError: no rows, no such column, text or infinite or missing values, times that are
+            unsorted, repeated or unevenly spaced; with the row.
+    """
+    if frame.empty:
+        raise SeqlabError("it has a header but no rows")
+    column = _target(frame, target)
+    times = _times(frame, column)
+    values = _numbers(frame[column], column)
+    if times is not None:
+        _check_order(times)
+    values, times = _fill(values, times, column, missing)
+    season = None
+    if times is not None:
+        freq = times.freqstr or ""
+        season = next((n for key, n in _SEASONS.items() if freq.split("-")[0].startswith(key)), None)
+    return Series(name, values, times, season)
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    _check_file(path)
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start.strip():
+        raise SeqlabError("the file is empty")
+    if b"\0" in start:
+        raise SeqlabError(
+            f"not a text file (byte {start.index(0)} is zero). Save it as CSV in UTF-8, or Parquet"
+        )
+    header = start.split(b"\n")[0]
+    separator = max(",;\t", key=lambda c: header.count(c.encode()))
+    try:
+        return pd.read_csv(path, sep=separator, low_memory=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise SeqlabError(f"not a CSV file in UTF-8: {_first_line(error)}") from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    _check_file(path)
+    try:
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise SeqlabError("Parquet needs a further package: pip install pyarrow") from error
+    except (ValueError, OSError) as error:
+        raise SeqlabError(f"not a Parquet file: {_first_line(error)}") from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise SeqlabError("this is a folder. Name one file")
+    if not path.exists():
+        raise SeqlabError("no such file. `seqlab data` lists the series that need none")
+
+
+def _target(frame: pd.DataFrame, target: str | None) -> Any:
+    if target is not None:
+        if target not in frame.columns:
+            raise SeqlabError(
+                f"no column {target!r}. Columns: {', '.join(map(str, frame.columns))}"
+            )
+        if isinstance(frame[target], pd.DataFrame):
+            raise SeqlabError(f"two columns are called {target!r}. Rename one")
+        return target
+    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    if len(numeric) != 1:
+        listed = ", ".join(map(str, frame.columns))
+        raise SeqlabError(
+            f"{len(numeric)} columns hold numbers alone: choose one with --target. Columns: {listed}"
+        )
+    return numeric[0]
+
+
+def _numbers(column: pd.Series, name: Any) -> np.ndarray:
+    """``[N]``, with NaN where a value is missing."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    text = (numbers.isna() & column.notna()).to_numpy()
+    if text.any():
+        row = int(text.argmax())
+        raise SeqlabError(
+            f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a number. Correct or empty it"
+        )
+    values = numbers.to_numpy(np.float32 if numbers.dtype == np.float32 else np.float64)
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise SeqlabError(f"row {row + 1}, column {name!r}: infinite value. Correct or empty it")
+    return values
+
+
+def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
+    if isinstance(frame.index, pd.DatetimeIndex):
+        return frame.index
+    for name in frame.columns:
+        column = frame[name]
+        if name == target or pd.api.types.is_numeric_dtype(column):
+            continue
+        times = _parsed(column)
+        if times.notna().mean() <= 0.5:
+            continue  # not a column of dates
+        if times.isna().any():
+            row = int(times.isna().to_numpy().argmax())
+            raise SeqlabError(
+                f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others"
+            )
+        return pd.DatetimeIndex(times, name=name)
+    return None
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "could not infer format" is no news here
+        try:
+            return pd.to_datetime(column, errors="coerce")
+        except (ValueError, TypeError):  # mixed time zones
+            return pd.to_datetime(column, errors="coerce", utc=True)
+
+
+def _check_order(times: pd.DatetimeIndex) -> None:
+    step = np.diff(times.asi8)
+    if (step > 0).all():
+        return
+    row = int((step <= 0).argmax()) + 1
+    if step[row - 1] == 0:
+        raise SeqlabError(
+            f"row {row + 1}: time {times[row]} is there twice. Keep one row per time and series"
+        )
+    raise SeqlabError(
+        f"row {row + 1}: time {times[row]} comes after {times[row - 1]}. Sort the rows by time"
+    )
+
+
+def _fill(
+    values: np.ndarray, times: pd.DatetimeIndex | None, column: Any, missing: str
+) -> tuple[np.ndarray, pd.DatetimeIndex | None]:
+    absent = np.isnan(values)
+    if absent.all():
+        raise SeqlabError(f"column {column!r} holds no values")
+    if missing == "drop":
+        kept = times[~absent] if times is not None else None
+        return values[~absent], _regular(kept) if kept is not None else None
+    if absent.any() and missing == "error":
+        raise SeqlabError(
+            f"column {column!r}: {absent.sum()} missing values, the first in row"
+            f" {int(absent.argmax()) + 1}. Use --missing interpolate or --missing drop"
+        )
+    if times is not None:
+        regular = _regular(times)
+        if regular is None or regular.freq is None:
+            values, regular = _respaced(values, times, missing)
+        times = regular
+    return (pd.Series(values).interpolate(limit_direction="both").to_numpy(values.dtype), times)
+
+
+def _regular(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """The same times with their frequency set, where they have one."""
+    freq = pd.infer_freq(times) if len(times) >= 3 else None
+    if freq is None and len(times) > 1 and len(set(np.diff(times.asi8))) == 1:
+        freq = times[1] - times[0]
+    return pd.DatetimeIndex(times, freq=freq)
+
+
+def _respaced(
+    values: np.ndarray, times: pd.DatetimeIndex, missing: str
+) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    """Refuse uneven times; or insert the ones that are missing, if that makes them even."""
+    freq = _usual_step(times)
+    grid = pd.date_range(times[0], times[-1], freq=freq)
+    off = ~times.isin(grid)
+    gap = ~np.isin(grid.asi8, times.asi8)
+    if missing == "interpolate" and not off.any():
+        return pd.Series(values, times).reindex(grid).to_numpy(), grid
+    if off.any():
+        row = int(off.argmax())
+        raise SeqlabError(
+            f"row {row + 1}: time {times[row]} is off the usual step of {freq}."
+            " Resample the file to even times, or use --missing drop to ignore the times"
+        )
+    row = int(np.searchsorted(times.asi8, grid.asi8[gap.argmax()]))
+    raise SeqlabError(
+        f"row {row + 1}: time {times[row]} follows {times[row - 1]}; {gap.sum()} times of step {freq}"
+        " are missing in all. Use --missing interpolate, or --missing drop to ignore the times"
+    )
+
+
+def _usual_step(times: pd.DatetimeIndex) -> Any:
+    """Months where every time lies at the start or the end of one, else the commonest difference."""
+    if len(times) > 2 and np.median(np.diff(times.asi8)) > pd.Timedelta(days=27).as_unit(times.unit)._value:
+        if times.is_month_start.all():
+            return "MS"
+        if times.is_month_end.all():
+            return "ME"
+    steps, counts = np.unique(np.diff(times.asi8), return_counts=True)
+    return pd.Timedelta(int(steps[counts.argmax()]), unit=times.unit)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,182 @@
+"""The one trainer: Keras' own loop over chunks of batches, into a run folder.
+
+A chunk is many batches that travel from tf.data to the model in one piece. Keras' ``fit`` sees one
+chunk as one of its steps; inside, a loop in the graph takes an optimizer step per batch, with Keras'
+own ``train_step``. For small models most of the time of a step is the hand-over of its batch.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab import models, runs
+from seqlab._tensorflow import keras, tf
+from seqlab.callbacks import Keeper
+from seqlab.checkpoints import newest
+from seqlab.config import Config, TrainConfig
+from seqlab.datasets import Split, load, split
+from seqlab.errors import SeqlabError
+from seqlab.runs import Run
+from seqlab.runs import load as load_run
+
+__all__ = ["Run", "TrainConfig", "count_steps", "fit", "load_run", "make_optimizer", "resume", "start"]
+
+CHUNK = 100  # batches at most in one chunk
+CHUNK_BYTES = 2**21  # and inputs at most, so that large batches travel alone
+EPOCHS, STEPS = 40, (1_000, 10_000)  # the default length of a training, and its bounds
+WARM_UP = 0.05  # share of the steps in which the learning rate rises
+
+
+def start(
+    config: Config,
+    out: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    data: Split | None = None,
+) -> Run:
+    """Train from the beginning, in a new run folder.
+
+    Args:
+        config: what to train on what, and how.
+        out: the run folder; by default a new one in ``runs/``.
+        callbacks: any Keras callbacks, beside the trainer's own.
+        data: what ``split(load(config.data), config.data)`` gives, where that is at hand.
+
+    Raises:
+        SeqlabError: data, sizes or folder that cannot be used.
+    """
+    if data is None:
+        data = split(load(config.data), config.data)
+    run = runs.create(config, data.series, out)
+    return _train(run, data, callbacks)
+
+
+def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
+    """Go on from a run's newest checkpoint; the result is that of a run without interruption."""
+    return run if run.finished else _train(run, run.split, callbacks)
+
+
+def fit(
+    model: Any, data: Split, config: TrainConfig, folder: Path, callbacks: Sequence[Any] = ()
+) -> dict[str, list[float]]:
+    """Train a model on windows; checkpoints go to a folder, and are gone on from if some are there.
+
+    At each of ``config.evaluations`` the validation loss is taken and a checkpoint written. At the end
+    the model holds the weights of the best evaluation, or without validation the last ones.
+
+    Args:
+        model: takes ``[B, T, D]``, gives ``[B, P]``.
+        data: what `seqlab.datasets.split` gives.
+        config: how to train.
+        folder: for checkpoints.
+        callbacks: any Keras callbacks; one of Keras' steps is a chunk of ours, one of its epochs
+            the time between two evaluations.
+
+    Returns:
+        The history: step, loss, val_loss, learning_rate, each a list.
+
+    Raises:
+        SeqlabError: the loss is not finite.
+    """
+    trainer = _Trainer(model.inputs, model.outputs, name="trainer")
+    steps = count_steps(config, data)
+    trainer.total_steps = steps
+    trainer.compile(optimizer=make_optimizer(config, steps), loss="mse", jit_compile=False)
+    trainer.optimizer.build(trainer.trainable_variables)
+    held = data.validation or data.train
+    validation = held.dataset(max(config.batch, 1024))
+    first = trainer.evaluate(validation.take(1), verbose=0)  # also builds loss and metrics
+    keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
+    keeper.begin(float(first), newest(folder))
+    edges, chunks = _edges(config, data, steps)
+    epochs, done = (len(edges) - 1) // chunks, keeper.epochs_done(edges[::chunks])
+    if done < epochs and not keeper.stopped:
+        trainer.fit(
+            data.train.training(config.batch, config.seed, edges[done * chunks :]),
+            epochs=epochs,
+            initial_epoch=done,
+            steps_per_epoch=chunks,
+            validation_data=validation if data.validation else None,
+            callbacks=[keeper, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
+    return keeper.finish()
+
+
+def count_steps(config: TrainConfig, data: Split) -> int:
+    """The steps that a config means for this much data."""
+    if config.steps is not None:
+        return config.steps
+    epoch = -(-len(data.train) // config.batch)
+    return min(max(EPOCHS * epoch, STEPS[0]), STEPS[1])
+
+
+def make_optimizer(config: TrainConfig, steps: int) -> Any:
+    """The Keras optimizer with its schedule.
+
+    Cosine: from zero up to the learning rate in 5 % of the steps, then down to zero along half a
+    cosine (Loshchilov and Hutter, 2017, without restarts).
+    """
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        warm = max(1, round(WARM_UP * steps))
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - warm), warmup_target=rate, warmup_steps=warm
+        )
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adagrad": keras.optimizers.Adagrad,
+        "rmsprop": keras.optimizers.RMSprop,
+        "sgd": keras.optimizers.SGD,
+    }
+    return kinds[config.optimizer](learning_rate=rate, global_clipnorm=config.clip)
+
+
+class _Trainer(keras.Model):
+    """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph."""
+
+    total_steps: int  # for callbacks that show progress
+
+    def train_step(self, data: Any) -> Any:
+        """K of Keras' training steps."""
+        one_batch = super().train_step
+
+        def step(k: Any) -> Any:
+            one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
+            return k + 1
+
+        count = tf.shape(tf.nest.flatten(data)[0])[0]
+        tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
+        return self.get_metrics_result()
+
+
+def _train(run: Run, data: Split, callbacks: Sequence[Any]) -> Run:
+    keras.utils.set_random_seed(run.config.train.seed)
+    model = models.build(run.config.model, data.train.input_shape, run.config.data.horizon)
+    history = fit(model, data, run.config.train, run.path / "checkpoints", callbacks)
+    _write_history(run.path / "history.csv", history)
+    with runs.written(run.path / "model.keras") as temporary:
+        model.save(temporary)
+    finished = Run(run.path, run.config)
+    finished.__dict__.update(model=model, split=data, series=data.series)  # at hand, so not read again
+    return finished
+
+
+def _edges(config: TrainConfig, data: Split, steps: int) -> tuple[list[int], int]:
+    """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
+    bytes_per_batch = 4 * config.batch * int(np.prod(data.train.input_shape))
+    most = min(CHUNK, max(1, CHUNK_BYTES // bytes_per_batch))
+    evaluations = min(config.evaluations, steps)
+    chunks = -(-steps // (evaluations * most))
+    evaluations = min(evaluations, steps // chunks)  # so that no chunk is empty
+    return np.linspace(0, steps, evaluations * chunks + 1).round().astype(int).tolist(), chunks
+
+
+def _write_history(path: Path, history: dict[str, list[float]]) -> None:
+    with runs.written(path) as temporary, temporary.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(history)
+        rows.writerows(zip(*history.values(), strict=True))
