@@ -27,7 +27,10 @@ class Clock(keras.callbacks.Callback):
 
 
 clock = Clock()
-config = Config(DataConfig("sin", validate=False), train=TrainConfig(steps=STEPS, evaluations=1))
+config = Config(
+    DataConfig("sin", scaling="standard", validate=False),
+    train=TrainConfig(steps=STEPS, evaluations=1),
+)
 with tempfile.TemporaryDirectory() as folder:
     train.start(config, Path(folder) / "run", [clock])
 (begin, first), (end, last) = clock.ends[0], clock.ends[-1]

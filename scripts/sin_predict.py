@@ -4,7 +4,6 @@ python scripts/sin_predict.py --layers 2 --hidden 30
 """
 
 import dataclasses
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from seqlab import cli
 from seqlab.commands import show, train_run
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
-from seqlab.errors import SeqlabError
 
 BOOK = (
     "Recipe book: the chapter to the letter. Ten values are ONE step of ten features, so nothing recurs;"
@@ -31,11 +29,15 @@ def parse() -> Namespace:
     parser = cli.Parser("sin_predict.py", description=(__doc__ or "").splitlines()[0])
     cli.add_model_options(parser)
     parser.add_argument("--window", type=cli.whole, default=10, metavar="T", help="default: 10")
-    parser.add_argument("--seeds", type=cli.whole, default=1, metavar="N", help="train this many seeds")
+    parser.add_argument(
+        "--seeds", type=cli.whole, default=1, metavar="N", help="train this many seeds"
+    )
     parser.add_argument(
         "--rollout", type=cli.whole, metavar="N", help="run on the own output for this many steps"
     )
-    parser.add_argument("--recipe", choices=("default", "book"), default="default", help="default: default")
+    parser.add_argument(
+        "--recipe", choices=("default", "book"), default="default", help="default: default"
+    )
     parser.add_argument("--no-plot", action="store_true", help="draw nothing")
     return parser.parse_args()
 
@@ -118,6 +120,4 @@ def draw(folder: Any, score: Any) -> Path:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
-        raise SeqlabError("seqlab needs Python 3.11 or later")
     raise SystemExit(main())

@@ -13,7 +13,6 @@ __all__ = [
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
     "loop",
-    "state_at_end",
 ]
 
 ops = keras.ops
@@ -149,7 +148,9 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
         self, cell_fw: Any, cell_bw: Any, implementation: str = "auto", **kwargs: Any
     ) -> None:
         if cell_fw is cell_bw:
-            raise SeqlabError("`cell_fw` and `cell_bw` are the same cell. Make one for each direction")
+            raise SeqlabError(
+                "`cell_fw` and `cell_bw` are the same cell. Make one for each direction"
+            )
         super().__init__(**kwargs)
         self.forward = DynamicRNN(cell_fw, implementation, name="forward")
         self.backward = DynamicRNN(cell_bw, implementation, name="backward")
@@ -193,11 +194,8 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
         return cls(**{**config, **cells})
 
 
-def loop(
-    cell: Any, inputs: Any, states: Any, lengths: Any, training: bool
-) -> tuple[Any, Any]:
+def loop(cell: Any, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
     """Step a cell through ``[B, T, D]``; a sequence that has ended keeps its state and outputs 0."""
-
     xs = _swap(inputs)
     steps = tf.shape(xs)[0]
     # Keras' own scan wants outputs structured as the state, hence TensorFlow's loop.
@@ -217,25 +215,6 @@ def loop(
         lambda t, *_: t < steps, step, (0, states, outputs), maximum_iterations=steps
     )
     return _swap(outputs.stack()), states
-
-
-def state_at_end(
-    outputs: Any, states: Any, initial: Any, lengths: Any
-) -> tuple[Any, Any]:
-    """What `loop` returns, from outputs and states ``[B, T, H]`` of all steps, run past the ends.
-
-    A recurrence looks back only, so steps past the end change nothing before it.
-    """
-    if lengths is None:
-        return outputs, [state[:, -1] for state in states]
-    last = ops.maximum(lengths - 1, 0)[:, None, None]
-    started = (lengths > 0)[:, None]
-    ends = [
-        ops.where(started, ops.take_along_axis(state, last, axis=1)[:, 0], before)
-        for state, before in zip(states, initial, strict=True)
-    ]
-    going = (ops.arange(ops.shape(outputs)[1]) < lengths[:, None])[:, :, None]
-    return ops.where(going, outputs, ops.zeros_like(outputs)), ends
 
 
 def _run(

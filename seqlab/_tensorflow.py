@@ -41,7 +41,7 @@ else:
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the first look at devices prints, too
-import keras
+import keras  # noqa: E402  (after TensorFlow, whose log lines are held back)
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(

@@ -4,48 +4,44 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqlab.windows import Windows
+from seqlab.datasets import Split
 
 __all__ = ["BASELINES", "forecasts"]
 
 _SAMPLE = 20_000  # windows for the least squares: enough for hundreds of lags
 
 
-def persistence(train: Windows, test: Windows, history: np.ndarray, season: int | None) -> np.ndarray:
+def persistence(split: Split) -> np.ndarray:
     """The last value, for every step ahead."""
-    inputs, targets = test.raw()
+    inputs, targets = split.test.raw()
     return np.broadcast_to(inputs[:, -1:], targets.shape).astype(np.float64)
 
 
-def straight_line(
-    train: Windows, test: Windows, history: np.ndarray, season: int | None
-) -> np.ndarray:
+def straight_line(split: Split) -> np.ndarray:
     """The line through the last two values, continued."""
-    inputs, _ = test.raw()
+    inputs, _ = split.test.raw()
     last = inputs[:, -1:].astype(np.float64)
-    before = inputs[:, -2:-1] if test.window > 1 else last
-    return last + np.arange(1, test.horizon + 1) * (last - before)
+    before = inputs[:, -2:-1] if split.test.window > 1 else last
+    return last + np.arange(1, split.test.horizon + 1) * (last - before)
 
 
-def seasonal_naive(
-    train: Windows, test: Windows, history: np.ndarray, season: int | None
-) -> np.ndarray | None:
+def seasonal_naive(split: Split) -> np.ndarray | None:
     """The value one season before, the latest such season that was known; None without a season."""
+    season, test = split.series.season, split.test
     first = test.first_row + test.window  # the row, in the whole series, of the first target
     if season is None or season > first:
         return None
     ahead = np.arange(test.horizon)
     back = season * (ahead // season + 1)
     rows = first + np.arange(len(test))[:, None] + (ahead - back)[None, :]
-    return history[rows].astype(np.float64)
+    return split.series.values[rows].astype(np.float64)
 
 
-def linear_autoregression(
-    train: Windows, test: Windows, history: np.ndarray, season: int | None
-) -> np.ndarray:
-    """Least squares on the window's values and a constant, one fit per step ahead, training part only."""
+def linear_autoregression(split: Split) -> np.ndarray:
+    """Least squares on the window's values and a constant, a fit per step ahead, training part only."""
+    train, test = split.train, split.test
     inputs, targets = train.raw(slice(None, None, max(1, len(train) // _SAMPLE)))
-    level = float(np.mean(inputs))  # near zero, so that the constant does not spoil the conditioning
+    level = float(np.mean(inputs))  # taken off, so that the constant is well conditioned
 
     def design(x: np.ndarray) -> np.ndarray:
         return np.column_stack([x.astype(np.float64) - level, np.ones(len(x))])
@@ -55,7 +51,7 @@ def linear_autoregression(
     return np.concatenate([design(test.raw(piece)[0]) @ weights for piece in pieces]) + level
 
 
-BASELINES: dict[str, Callable[..., np.ndarray | None]] = {
+BASELINES: dict[str, Callable[[Split], np.ndarray | None]] = {
     "persistence": persistence,
     "straight_line": straight_line,
     "seasonal_naive": seasonal_naive,
@@ -63,16 +59,7 @@ BASELINES: dict[str, Callable[..., np.ndarray | None]] = {
 }
 
 
-def forecasts(
-    train: Windows, test: Windows, history: np.ndarray, season: int | None
-) -> dict[str, np.ndarray]:
-    """Every baseline that can be computed, ``[W, P]`` in original units.
-
-    Args:
-        train: windows that the autoregression is fitted on.
-        test: windows to forecast.
-        history: ``[N]``, the whole series, of which only rows before each forecast are read.
-        season: rows per season, or None.
-    """
-    made = {name: make(train, test, history, season) for name, make in BASELINES.items()}
+def forecasts(split: Split) -> dict[str, np.ndarray]:
+    """Every baseline that can be computed for the test part, ``[W, P]`` in original units."""
+    made = {name: make(split) for name, make in BASELINES.items()}
     return {name: values for name, values in made.items() if values is not None}

@@ -36,10 +36,11 @@ def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.n
         best: the weights with the lowest validation loss so far.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    arrays["progress"] = np.array(json.dumps(asdict(progress)))
     arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
     path = folder / f"step-{progress.step:08}.npz"
     with written(path) as temporary:
-        np.savez(temporary, progress=np.array(json.dumps(asdict(progress))), **arrays)
+        np.savez(temporary, allow_pickle=False, **arrays)
     for old in sorted(folder.glob("step-*.npz"))[:-KEEP]:
         old.unlink()
     return path
@@ -57,7 +58,7 @@ def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray
         SeqlabError: the file is damaged, or belongs to another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             progress = Progress(**json.loads(str(file["progress"])))
             values = [file[f"variable_{i}"] for i in range(len(variables))]
             count = sum(name.startswith("best_") for name in file)
@@ -65,5 +66,7 @@ def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise SeqlabError(f"{path}: cannot be read: {error}. Delete it to use the one before") from error
+        raise SeqlabError(
+            f"{path}: cannot be read: {error}. Delete it to use the one before"
+        ) from error
     return progress, best

@@ -40,6 +40,10 @@ def guarded(name: str, command: Callable[[], None]) -> int:
     except BrokenPipeError:  # the reader, `head` say, has had enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # what no command foresaw: a full disk, a name that is too long
+        what = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: error: {what}{error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 2
     return 0
 
 
@@ -67,7 +71,9 @@ def whole(text: str) -> int:
 def natural(text: str) -> int:
     """An argument that must be an integer from 0 to 2**31 - 1."""
     if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(f"must be an integer from 0 to 2**31 - 1. Received: {text}")
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 0 to 2**31 - 1. Received: {text}"
+        )
     return int(text)
 
 
@@ -100,21 +106,31 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
     """The options that scripts share with `seqlab train`."""
     to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
     to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
-    to.add_argument("--hidden", type=whole, default=30, metavar="H", help="units a layer; default: 30")
+    to.add_argument(
+        "--hidden", type=whole, default=30, metavar="H", help="units a layer; default: 30"
+    )
     to.add_argument("--bidirectional", action="store_true", help="read the window both ways")
     to.add_argument(
-        "--dropout", type=share, default=0.0, metavar="P", help="share of outputs dropped; default: 0"
+        "--dropout",
+        type=share,
+        default=0.0,
+        metavar="P",
+        help="share of outputs dropped; default: 0",
     )
     to.add_argument(
         "--steps", type=whole, metavar="N", help="default: 40 epochs, within 1000 and 10000 steps"
     )
-    to.add_argument("--batch", type=whole, default=32, metavar="B", help="windows a step; default: 32")
+    to.add_argument(
+        "--batch", type=whole, default=32, metavar="B", help="windows a step; default: 32"
+    )
     to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
 
 
 def _train(to: argparse.ArgumentParser) -> None:
-    to.add_argument("data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file")
+    to.add_argument(
+        "data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file"
+    )
     to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
     to.add_argument("--window", type=whole, metavar="T", help="rows that the network sees")
     to.add_argument("--horizon", type=whole, metavar="P", help="rows ahead that it forecasts")
@@ -125,7 +141,9 @@ def _train(to: argparse.ArgumentParser) -> None:
     add_model_options(to)
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
-    to.add_argument("--resume", action="store_true", help="go on with this command's unfinished run")
+    to.add_argument(
+        "--resume", action="store_true", help="go on with this command's unfinished run"
+    )
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -134,7 +152,7 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
     for name in METRICS:
         to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
     to.add_argument(
-        "--plot", nargs="?", const="", type=picture, metavar="FILE", help="write PNG pictures"
+        "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write PNG pictures"
     )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -144,7 +162,7 @@ def _forecast(to: argparse.ArgumentParser) -> None:
     to.add_argument("--steps", type=whole, metavar="N", help="default: the run's horizon")
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
     to.add_argument(
-        "--plot", nargs="?", const="", type=picture, metavar="FILE", help="write a PNG picture"
+        "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write a PNG picture"
     )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

@@ -1,4 +1,4 @@
-"""What each command does. TensorFlow, pandas, matplotlib and rich are loaded by the lines that need them."""
+"""What each command does; TensorFlow, pandas, matplotlib and rich are loaded where they are needed."""
 
 import dataclasses
 import json
@@ -10,7 +10,17 @@ from typing import Any
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
 
-__all__ = ["data", "evaluate", "forecast", "make_config", "models", "runs", "show", "train", "train_run"]
+__all__ = [
+    "data",
+    "evaluate",
+    "forecast",
+    "make_config",
+    "models",
+    "runs",
+    "show",
+    "train",
+    "train_run",
+]
 
 
 def train(options: Namespace) -> None:
@@ -96,7 +106,7 @@ def evaluate(options: Namespace) -> None:
     run = folders.find(options.run_path)
     score = evaluate_run(run)
     names = tuple(options.metrics or METRICS)
-    pictures = [] if options.plot is None else _draw(run, score, options.plot)
+    pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
     if options.json:
         found = {"run": str(run.path), **score.to_json(names), "plots": [str(p) for p in pictures]}
         _say(json.dumps(found))
@@ -119,11 +129,15 @@ def forecast(options: Namespace) -> None:
     labels = _labels_ahead(series, steps)
     written = [_write_csv(Path(options.csv), series.name, labels, values)] if options.csv else []
     if options.plot is not None:
-        written.append(_draw_forecast(run, values, Path(options.plot) if options.plot else None))
+        written.append(_draw_forecast(run, values, _file(options.plot)))
     note = f"beyond step {horizon} the network runs on its own output" if steps > horizon else ""
     if options.json:
-        pairs = [{"time": str(t), "forecast": float(v)} for t, v in zip(labels, values, strict=True)]
-        _say(json.dumps({"run": str(run.path), "forecast": pairs, "files": list(map(str, written))}))
+        pairs = [
+            {"time": str(t), "forecast": float(v)} for t, v in zip(labels, values, strict=True)
+        ]
+        _say(
+            json.dumps({"run": str(run.path), "forecast": pairs, "files": list(map(str, written))})
+        )
         return
     from seqlab.report import console, table
 
@@ -135,7 +149,7 @@ def forecast(options: Namespace) -> None:
     _say(*lines, *(f"Wrote {path}" for path in written))
 
 
-def data(options: Namespace) -> None:
+def data(_: Namespace) -> None:
     """``seqlab data``: the named series."""
     from seqlab.report import console, table
     from seqlab.series import NAMED
@@ -145,7 +159,7 @@ def data(options: Namespace) -> None:
     _say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
 
 
-def models(options: Namespace) -> None:
+def models(_: Namespace) -> None:
     """``seqlab models``: every model with every cell, at the default size."""
     from seqlab import models as registry
     from seqlab.cells import CELLS
@@ -161,7 +175,7 @@ def models(options: Namespace) -> None:
     _say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
 
 
-def runs(options: Namespace) -> None:
+def runs(_: Namespace) -> None:
     """``seqlab runs``: the runs in ./runs."""
     from seqlab import runs as folders
 
@@ -187,15 +201,22 @@ def _say(*lines: str) -> None:
     print(*lines, sep="\n")  # noqa: T201
 
 
-def _draw(run: Any, score: Any, file: str = "") -> list[Path]:
+def _file(option: Any) -> Path | None:
+    """The file that ``--plot`` names, or None: the run's own folder."""
+    return None if option is True else Path(option)
+
+
+def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
     from seqlab import plots
 
     if file:
-        return [plots.save(plots.prediction(score, run.series.times), Path(file))]
+        return [plots.save(plots.prediction(score, run.series.times), file)]
     try:
         folder = run.plots()
     except OSError as error:
-        raise SeqlabError(f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png") from error
+        raise SeqlabError(
+            f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
+        ) from error
     return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
 
 
@@ -239,7 +260,9 @@ def _write_csv(path: Path, name: str, labels: list[Any], values: Any) -> Path:
             rows.writerow(("row" if isinstance(labels[0], int) else "time", name))
             rows.writerows(zip(labels, (f"{v:.9g}" for v in values), strict=True))
     except OSError as error:
-        raise SeqlabError(f"{path}: cannot be written: {error.strerror}. Name another file") from error
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror}. Name another file"
+        ) from error
     return path
 
 
@@ -263,7 +286,9 @@ def _difference(one: Config, other: Config) -> str:
     parts = []
     for field in dataclasses.fields(Config):
         old, new = (dataclasses.asdict(getattr(c, field.name)) for c in (one, other))
-        parts += [f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]]
+        parts += [
+            f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]
+        ]
     return "; ".join(parts)
 
 

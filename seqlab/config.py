@@ -106,7 +106,9 @@ class TrainConfig:
         if self.patience is not None:
             check_positive("patience", self.patience)
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise SeqlabError(f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}")
+            raise SeqlabError(
+                f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}"
+            )
 
 
 @dataclass(frozen=True)

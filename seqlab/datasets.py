@@ -93,7 +93,9 @@ def split(series: Series, config: DataConfig) -> Split:
             values[begin:end], config.window, config.horizon, scaler, config.layout, begin
         )
 
-    train, held, scored = (windows(*cuts[i : i + 2]) if cuts[i] < cuts[i + 1] else None for i in range(3))
+    train, held, scored = (
+        windows(*cuts[i : i + 2]) if cuts[i] < cuts[i + 1] else None for i in range(3)
+    )
     return Split(series, train, held, scored, scaler)  # type: ignore[arg-type]
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "smape",
 ]
 
+BETTER = 0.98  # of persistence's error: what a forecast must reach to be more than a copy
+
 
 @dataclass(frozen=True)
 class Score:
@@ -66,21 +68,32 @@ class Score:
         best, lowest = _spoken(self.best_baseline), others[self.best_baseline]
         if own < lowest:
             return (
-                f"The network beats every baseline: its RMSE {own:.3g} is {_times(lowest, own)} smaller"
-                f" than that of the best, {best} ({lowest:.3g})."
+                f"The network beats every baseline: RMSE {own:.3g} against {lowest:.3g} of the best,"
+                f" {best} ({_lower(own, lowest)})."
             )
-        text = f"The network loses to {best}: RMSE {own:.3g} against {lowest:.3g}, {_times(own, lowest)} larger"
-        return f"{text}; it beats {', '.join(beaten)}." if beaten else f"{text}; it beats no baseline."
+        also = f"it beats {', '.join(beaten)}" if beaten else "it beats no baseline"
+        return (
+            f"The network loses to {best}: RMSE {own:.3g} against {lowest:.3g}"
+            f" ({_higher(own, lowest)}); {also}."
+        )
 
     @property
     def copy_verdict(self) -> str:
-        """Whether the network only repeats the last value, in one sentence."""
+        """Whether the network only repeats an old value, in one sentence."""
         if self.copy_lag is None:
             return "Copy check: not possible, the truth or the forecast is constant."
         if self.copy_lag == 0:
             return "Copy check: passed, the forecast is most like the truth of its own time."
         what = "the last value" if self.copy_lag == 1 else f"the value {self.copy_lag} rows before"
-        return f"Copy check: the forecast is most like {what}: the network has learned to repeat it."
+        own, repeated = (float(self.per_step[who][0]) for who in ("network", "persistence"))
+        if own < BETTER * repeated:
+            return (
+                f"Copy check: the forecast one step ahead is most like {what}, as on a noisy series,"
+                f" but better than repeating the last (RMSE {own:.3g} against {repeated:.3g})."
+            )
+        return (
+            f"Copy check: the forecast is most like {what}: the network has learned to repeat it."
+        )
 
     def to_json(self, names: tuple[str, ...] = tuple(METRICS)) -> dict[str, Any]:
         """What ``--json`` prints; undefined values are null."""
@@ -128,7 +141,7 @@ def score(split: Split, forecast: np.ndarray) -> Score:
     _, targets = split.test.raw()
     truth = targets.astype(np.float64)
     season = split.series.season
-    others = baselines.forecasts(split.train, split.test, split.series.values, season)
+    others = baselines.forecasts(split)
     scale = metrics.mase_scale(split.train.values, season)
     values = {name: _measure(truth, other, scale) for name, other in others.items()}
     own = _measure(truth, forecast, scale)
@@ -141,7 +154,8 @@ def score(split: Split, forecast: np.ndarray) -> Score:
         skill=1 - own["rmse"] / lowest if lowest else math.nan,
         best_baseline=best,
         per_step={
-            name: np.sqrt(np.mean(np.square(truth - other), axis=0)) for name, other in everyone.items()
+            name: np.sqrt(np.mean(np.square(truth - other), axis=0))
+            for name, other in everyone.items()
         },
         copy_lag=copy_lag(split.test.values, forecast[:, 0], split.test.window),
         truth=truth,
@@ -205,8 +219,15 @@ def _spoken(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _times(large: float, small: float) -> str:
+def _lower(small: float, large: float) -> str:
     if not small:
-        return "infinitely"
+        return "infinitely lower"
     ratio = large / small
-    return f"{ratio:.3g} times" if ratio < 1000 else f"{ratio:.0f} times"
+    return f"{100 * (1 - 1 / ratio):.0f} % lower" if ratio < 2 else f"{ratio:.3g} times lower"
+
+
+def _higher(large: float, small: float) -> str:
+    if not small:
+        return "infinitely higher"
+    ratio = large / small
+    return f"{100 * (ratio - 1):.0f} % higher" if ratio < 2 else f"{ratio:.3g} times as high"

@@ -63,7 +63,9 @@ def r2(truth: np.ndarray, forecast: np.ndarray) -> float:
 
 def _error(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     if truth.shape != forecast.shape:
-        raise SeqlabError(f"truth has shape {truth.shape} and forecast {forecast.shape}: must be equal")
+        raise SeqlabError(
+            f"truth has shape {truth.shape} and forecast {forecast.shape}: must be equal"
+        )
     if not truth.size:
         raise SeqlabError("no forecasts to score")
     if not np.isfinite(forecast).all():

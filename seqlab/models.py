@@ -53,7 +53,9 @@ def _stack(config: ModelConfig, name: str) -> Any:
         cells.CELLS[config.cell](config.hidden, name=f"{name}_{i}") for i in range(config.layers)
     ]
     if config.dropout:
-        layers = [cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers]
+        layers = [
+            cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers
+        ]
     return cells.StackedRNNCells(layers)
 
 

@@ -5,12 +5,21 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from seqlab.errors import SeqlabError
 from seqlab.evaluate import Score
 from seqlab.runs import Run, written
 
-__all__ = ["all_of", "error_per_step", "forecast", "learning_curves", "prediction", "residuals", "save"]
+__all__ = [
+    "all_of",
+    "error_per_step",
+    "forecast",
+    "learning_curves",
+    "prediction",
+    "residuals",
+    "save",
+]
 
 TRUTH, NETWORK, MARK = "#444444", "#d62728", "#1f77b4"
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
@@ -24,8 +33,9 @@ def prediction(score: Score, times: Any = None) -> Figure:
     figure = Figure(figsize=(9, 6.5 if near else 4), layout="constrained")
     axes = figure.subplots(2, 1, height_ratios=(2, 1)) if near else [figure.subplots()]
     axes[0].plot(rows, truth, color=TRUTH, lw=2.5, alpha=0.6, label="truth")
-    axes[0].plot(rows, guess, color=NETWORK, lw=1.2, ls="--" if near else "-", label="network, 1 step ahead")
-    axes[0].set(title=f"{score.name}: test part, RMSE {score.metrics['rmse']:.3g}", ylabel=score.name)
+    axes[0].plot(rows, guess, color=NETWORK, lw=1.2, ls="--" if near else "-", label="network")
+    error = f"RMSE {score.per_step['network'][0]:.3g} 1 step ahead"
+    axes[0].set(title=f"{score.name}: test part, {error}", ylabel=score.name)
     axes[0].legend()
     if near:
         axes[0].set_title(axes[0].get_title() + " (the lines hide each other: see below)")
@@ -57,9 +67,19 @@ def learning_curves(run: Run) -> Figure:
     axes = figure.subplots()
     axes.plot(history["step"], history["loss"], color=TRUTH, marker=".", label="training loss")
     if not np.isnan(history["val_loss"]).all():
-        axes.plot(history["step"], history["val_loss"], color=NETWORK, marker=".", label="validation loss")
+        axes.plot(
+            history["step"], history["val_loss"], color=NETWORK, marker=".", label="validation loss"
+        )
         best = int(np.nanargmin(history["val_loss"]))
-        axes.plot(history["step"][best], history["val_loss"][best], "o", ms=9, mfc="none", color=NETWORK)
+        axes.plot(
+            history["step"][best],
+            history["val_loss"][best],
+            "o",
+            ms=9,
+            mfc="none",
+            color=NETWORK,
+            label="best",
+        )
     axes.set(yscale="log", xlabel="step", ylabel="mean squared error, scaled", title=run.path.name)
     rate = axes.twinx()
     rate.plot(history["step"], history["learning_rate"], color=MARK, lw=1, alpha=0.5)
@@ -80,7 +100,7 @@ def error_per_step(score: Score) -> Figure:
     if values.min() > 0 and values.max() / values.min() > 20:
         axes.set_yscale("log")
     axes.set(title=f"{score.name}: error per step ahead", xlabel="step ahead", ylabel="RMSE")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 
@@ -94,7 +114,9 @@ def forecast(name: str, known: np.ndarray, ahead: np.ndarray, labels: Any, horiz
     joined = np.concatenate([known[-1:], ahead])
     axes.plot(labels[cut - 1 :], joined, color=NETWORK, marker=".", label="forecast")
     if len(ahead) > horizon:
-        axes.axvline(labels[cut + horizon - 1], color=MARK, ls=":", label="from here on its own output")
+        axes.axvline(
+            labels[cut + horizon - 1], color=MARK, ls=":", label="from here on its own output"
+        )
     axes.set(title=f"{name}: forecast of {len(ahead)} steps", ylabel=name)
     axes.legend()
     return figure
@@ -123,7 +145,9 @@ def save(figure: Figure, path: Path) -> Path:
         with written(path) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
     except OSError as error:
-        raise SeqlabError(f"{path}: cannot be written: {error.strerror}. Name another file") from error
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror}. Name another file"
+        ) from error
     return path
 
 

@@ -21,10 +21,9 @@ class Predictor:
     def __init__(self, model: Any, like: Windows) -> None:
         """Take the model, and any windows with the scaler that it was trained with."""
         self._like = like
-        self._call = tf.function(
-            lambda inputs: model(inputs, training=False),
-            input_signature=[tf.TensorSpec((None, *like.input_shape), tf.float32)],
-        )
+        compiled = tf.function(lambda inputs: model(inputs, training=False))
+        inputs = tf.TensorSpec((None, *like.input_shape), tf.float32)
+        self._call = compiled.get_concrete_function(inputs)
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """Forecast ``[W, P]`` from windows ``[W, T]``, both in original units."""

@@ -44,11 +44,14 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
     yield table(("", *map(_title, names)), rows, title)
     if horizon > 1:
         steps = sorted({1, horizon, *range(1, horizon + 1, max(1, horizon // 6))})
-        rows = [(_spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()]
+        rows = [
+            (_spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()
+        ]
         yield table(("RMSE at step ahead", *map(str, steps)), rows)
     yield score.verdict
     if math.isfinite(score.skill):
-        yield f"Skill against {_spoken(score.best_baseline)}: {score.skill:.3f} (1 is perfect, 0 is no better)."
+        best = _spoken(score.best_baseline)
+        yield f"Skill against {best}: {score.skill:.3f} (1 is perfect, 0 is no better)."
     yield score.copy_verdict
     undefined = [_title(name) for name in names if not math.isfinite(score.metrics[name])]
     if undefined:

@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,7 +127,9 @@ def create(config: Config, series: Series, path: Path | None = None) -> Run:
         with written(path / "config.json") as temporary:
             temporary.write_text(json.dumps(_record(config, series), indent=2) + "\n")
     except OSError as error:
-        raise SeqlabError(f"{path}: cannot be written: {error.strerror}. Use another --out") from error
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror}. Use another --out"
+        ) from error
     _point_at(path)
     return Run(path, config)
 
@@ -142,7 +145,9 @@ def load(path: str | Path) -> Run:
     if not path.exists():
         raise SeqlabError(f"{path}: no such run. `seqlab runs` lists what there is")
     if not file.exists():
-        raise SeqlabError(f"{path}: not a run: it has no config.json. `seqlab runs` lists what there is")
+        raise SeqlabError(
+            f"{path}: not a run: it has no config.json. `seqlab runs` lists what there is"
+        )
     try:
         text = file.read_text()
         found = json.loads(text)["format"]
@@ -204,17 +209,18 @@ def save_series(path: Path, series: Series) -> None:
     if series.times is not None:
         about |= {"freq": series.times.freqstr, "zone": str(series.times.tz or "")}
         arrays["times"] = series.times.as_unit("ns").asi8
+    arrays["about"] = np.array(json.dumps(about))
     with written(path) as temporary:
-        np.savez_compressed(temporary, about=np.array(json.dumps(about)), **arrays)
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
 
 
 def _load_series(path: Path) -> Series:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             values = file["values"]
-            stamps = file["times"] if "times" in file else None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            stamps = file.get("times")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
     times = None
     if stamps is not None:
@@ -233,7 +239,8 @@ def _record(config: Config, series: Series) -> dict[str, Any]:
         **config.to_json(),
         "rows": len(series),
         "data_sha256": hashlib.sha256(np.ascontiguousarray(series.values).tobytes()).hexdigest(),
-        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in packages}
+        | {"python": platform.python_version()},
         "processor": platform.processor() or platform.machine(),
     }
 

@@ -34,7 +34,10 @@ class Scaler:
         """Measure the training part's values, ``[N]``; nothing else is ever looked at."""
         if kind == "none":
             return cls(kind)
-        mean, std = float(np.mean(values, dtype=np.float64)), _spread(np.std(values, dtype=np.float64))
+        mean, std = (
+            float(np.mean(values, dtype=np.float64)),
+            _spread(np.std(values, dtype=np.float64)),
+        )
         if kind == "standard":
             return cls(kind, mean, std)
         views = np.lib.stride_tricks.sliding_window_view(values, window + horizon)

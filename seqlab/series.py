@@ -105,7 +105,9 @@ def _shipped(name: str, season: int) -> Series:
 
     with resources.files("seqlab").joinpath(f"data/{name}.csv").open() as file:
         frame = pd.read_csv(file)
-    times = pd.DatetimeIndex(pd.to_datetime(frame["month"], format="%Y-%m"), freq="MS", name="month")
+    times = pd.DatetimeIndex(
+        pd.to_datetime(frame["month"], format="%Y-%m"), freq="MS", name="month"
+    )
     return Series(name, frame.iloc[:, 1].to_numpy(float), times, season)
 
 

@@ -4,6 +4,7 @@ Nothing is repaired in silence: each check stops with the row and column, and a 
 Rows are counted from 1 after the header.
 """
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from seqlab.series import Series
 
 __all__ = ["read", "read_frame"]
 
-_SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4}  # rows in the usual season
+# Rows in the usual season of a pandas frequency, less its anchor (W-SUN is W).
+_SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
+_SEASONS |= dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12)
+_SEASONS |= dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4)
 
 
 def read(path: str | Path, target: str | None = None, missing: str = "error") -> Series:
@@ -55,7 +59,7 @@ def read_frame(
             unsorted, repeated or unevenly spaced; with the row.
     """
     if frame.empty:
-        raise SeqlabError("it has a header but no rows")
+        raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     column = _target(frame, target)
     times = _times(frame, column)
     values = _numbers(frame[column], column)
@@ -64,8 +68,7 @@ def read_frame(
     values, times = _fill(values, times, column, missing)
     season = None
     if times is not None:
-        freq = times.freqstr or ""
-        season = next((n for key, n in _SEASONS.items() if freq.split("-")[0].startswith(key)), None)
+        season = _SEASONS.get((times.freqstr or "").split("-")[0])
     return Series(name, values, times, season)
 
 
@@ -74,17 +77,19 @@ def _csv(path: Path) -> pd.DataFrame:
     with path.open("rb") as file:
         start = file.read(4096)
     if not start.strip():
-        raise SeqlabError("the file is empty")
+        raise SeqlabError("the file is empty. Name one with a header and a row per time")
     if b"\0" in start:
         raise SeqlabError(
             f"not a text file (byte {start.index(0)} is zero). Save it as CSV in UTF-8, or Parquet"
         )
-    header = start.split(b"\n")[0]
+    header = re.sub(rb'"[^"]*"', b"", start.split(b"\n")[0])  # names may hold separators
     separator = max(",;\t", key=lambda c: header.count(c.encode()))
     try:
         return pd.read_csv(path, sep=separator, low_memory=False)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise SeqlabError(f"not a CSV file in UTF-8: {_first_line(error)}") from error
+        raise SeqlabError(
+            f"not a CSV file in UTF-8: {_first_line(error)}. Save it as such, or as Parquet"
+        ) from error
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -94,7 +99,9 @@ def _parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise SeqlabError("Parquet needs a further package: pip install pyarrow") from error
     except (ValueError, OSError) as error:
-        raise SeqlabError(f"not a Parquet file: {_first_line(error)}") from error
+        raise SeqlabError(
+            f"not a Parquet file: {_first_line(error)}. Save it as such, or as .csv"
+        ) from error
 
 
 def _check_file(path: Path) -> None:
@@ -114,12 +121,20 @@ def _target(frame: pd.DataFrame, target: str | None) -> Any:
             raise SeqlabError(f"two columns are called {target!r}. Rename one")
         return target
     numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    if not numeric:  # a column spoilt by a few words: so that they are named
+        numeric = [c for c in frame.columns if _holds_mostly_numbers(frame[c])]
     if len(numeric) != 1:
         listed = ", ".join(map(str, frame.columns))
         raise SeqlabError(
             f"{len(numeric)} columns hold numbers alone: choose one with --target. Columns: {listed}"
         )
     return numeric[0]
+
+
+def _holds_mostly_numbers(column: Any) -> bool:
+    if not pd.api.types.is_string_dtype(column):
+        return False
+    return bool(pd.to_numeric(column, errors="coerce").notna().mean() > 0.5)
 
 
 def _numbers(column: pd.Series, name: Any) -> np.ndarray:
@@ -152,7 +167,8 @@ def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
         if times.isna().any():
             row = int(times.isna().to_numpy().argmax())
             raise SeqlabError(
-                f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others"
+                f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others."
+                " Correct it; all must be there, in one form, best as 2024-12-31"
             )
         return pd.DatetimeIndex(times, name=name)
     return None
@@ -168,6 +184,8 @@ def _parsed(column: pd.Series) -> pd.Series:
 
 
 def _check_order(times: pd.DatetimeIndex) -> None:
+    if times.hasnans:
+        raise SeqlabError(f"row {int(times.isna().argmax()) + 1}: no time. Fill it in")
     step = np.diff(times.asi8)
     if (step > 0).all():
         return
@@ -186,7 +204,7 @@ def _fill(
 ) -> tuple[np.ndarray, pd.DatetimeIndex | None]:
     absent = np.isnan(values)
     if absent.all():
-        raise SeqlabError(f"column {column!r} holds no values")
+        raise SeqlabError(f"column {column!r} holds no values. Choose another with --target")
     if missing == "drop":
         kept = times[~absent] if times is not None else None
         return values[~absent], _regular(kept) if kept is not None else None
@@ -197,7 +215,7 @@ def _fill(
         )
     if times is not None:
         regular = _regular(times)
-        if regular is None or regular.freq is None:
+        if regular.freq is None and len(times) > 1:
             values, regular = _respaced(values, times, missing)
         times = regular
     return (pd.Series(values).interpolate(limit_direction="both").to_numpy(values.dtype), times)
@@ -205,9 +223,7 @@ def _fill(
 
 def _regular(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """The same times with their frequency set, where they have one."""
-    freq = pd.infer_freq(times) if len(times) >= 3 else None
-    if freq is None and len(times) > 1 and len(set(np.diff(times.asi8))) == 1:
-        freq = times[1] - times[0]
+    freq: Any = times[1] - times[0] if len(times) == 2 else "infer"
     return pd.DatetimeIndex(times, freq=freq)
 
 
@@ -216,33 +232,51 @@ def _respaced(
 ) -> tuple[np.ndarray, pd.DatetimeIndex]:
     """Refuse uneven times; or insert the ones that are missing, if that makes them even."""
     freq = _usual_step(times)
-    grid = pd.date_range(times[0], times[-1], freq=freq)
+    if isinstance(freq, pd.Timedelta) and (times[-1] - times[0]) / freq > 10 * len(times) + 1000:
+        row = int(np.diff(times.asi8).argmax()) + 1
+        raise SeqlabError(
+            f"row {row + 1}: time {times[row]} follows {times[row - 1]}: too far for the usual step"
+            f" of {_words(freq)}. Correct the time, or use --missing drop to ignore the times"
+        )
+    grid = pd.DatetimeIndex(pd.date_range(times[0], times[-1], freq=freq).to_series())
     off = ~times.isin(grid)
-    gap = ~np.isin(grid.asi8, times.asi8)
-    if missing == "interpolate" and not off.any():
-        return pd.Series(values, times).reindex(grid).to_numpy(), grid
     if off.any():
         row = int(off.argmax())
         raise SeqlabError(
-            f"row {row + 1}: time {times[row]} is off the usual step of {freq}."
+            f"row {row + 1}: time {times[row]} is off the usual step of {_words(freq)}."
             " Resample the file to even times, or use --missing drop to ignore the times"
         )
-    row = int(np.searchsorted(times.asi8, grid.asi8[gap.argmax()]))
+    if missing == "interpolate":
+        return pd.Series(values, times).reindex(grid).to_numpy(), _regular(grid)
+    gap = ~grid.isin(times)
+    row = int(times.searchsorted(grid[gap][0]))
     raise SeqlabError(
-        f"row {row + 1}: time {times[row]} follows {times[row - 1]}; {gap.sum()} times of step {freq}"
-        " are missing in all. Use --missing interpolate, or --missing drop to ignore the times"
+        f"row {row + 1}: time {times[row]} follows {times[row - 1]}; {gap.sum()} times of step"
+        f" {_words(freq)} are missing in all."
+        " Use --missing interpolate, or --missing drop to ignore the times"
     )
 
 
 def _usual_step(times: pd.DatetimeIndex) -> Any:
-    """Months where every time lies at the start or the end of one, else the commonest difference."""
-    if len(times) > 2 and np.median(np.diff(times.asi8)) > pd.Timedelta(days=27).as_unit(times.unit)._value:
+    """The commonest difference; in months where every time lies at the start or the end of one."""
+    if times.to_series().diff().median() > pd.Timedelta(days=27):
+        months = _commonest(np.diff(times.year * 12 + times.month))
         if times.is_month_start.all():
-            return "MS"
+            return pd.offsets.MonthBegin(months)
         if times.is_month_end.all():
-            return "ME"
-    steps, counts = np.unique(np.diff(times.asi8), return_counts=True)
-    return pd.Timedelta(int(steps[counts.argmax()]), unit=times.unit)
+            return pd.offsets.MonthEnd(months)
+    return pd.Timedelta(_commonest(np.diff(times.asi8)), unit=times.unit)
+
+
+def _commonest(numbers: np.ndarray) -> int:
+    found, counts = np.unique(numbers, return_counts=True)
+    return int(found[counts.argmax()])
+
+
+def _words(step: Any) -> str:
+    if isinstance(step, pd.Timedelta):
+        return str(step).removesuffix(" 00:00:00").removeprefix("0 days ")
+    return f"{step.n} months"
 
 
 def _first_line(error: BaseException) -> str:

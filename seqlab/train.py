@@ -13,16 +13,25 @@ from typing import Any
 import numpy as np
 
 from seqlab import models, runs
+from seqlab._adam import Adam
 from seqlab._tensorflow import keras, tf
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
 from seqlab.datasets import Split, load, split
-from seqlab.errors import SeqlabError
 from seqlab.runs import Run
 from seqlab.runs import load as load_run
 
-__all__ = ["Run", "TrainConfig", "count_steps", "fit", "load_run", "make_optimizer", "resume", "start"]
+__all__ = [
+    "Run",
+    "TrainConfig",
+    "count_steps",
+    "fit",
+    "load_run",
+    "make_optimizer",
+    "resume",
+    "start",
+]
 
 CHUNK = 100  # batches at most in one chunk
 CHUNK_BYTES = 2**21  # and inputs at most, so that large batches travel alone
@@ -127,7 +136,7 @@ def make_optimizer(config: TrainConfig, steps: int) -> Any:
             0.0, max(1, steps - warm), warmup_target=rate, warmup_steps=warm
         )
     kinds = {
-        "adam": keras.optimizers.Adam,
+        "adam": Adam,
         "adagrad": keras.optimizers.Adagrad,
         "rmsprop": keras.optimizers.RMSprop,
         "sgd": keras.optimizers.SGD,
@@ -161,7 +170,9 @@ def _train(run: Run, data: Split, callbacks: Sequence[Any]) -> Run:
     with runs.written(run.path / "model.keras") as temporary:
         model.save(temporary)
     finished = Run(run.path, run.config)
-    finished.__dict__.update(model=model, split=data, series=data.series)  # at hand, so not read again
+    finished.__dict__.update(
+        model=model, split=data, series=data.series
+    )  # at hand, so not read again
     return finished
 
 

@@ -1,0 +1,111 @@
+"""The shape of the package: one direction of imports, light modules, public names, docstrings."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seqlab
+
+PACKAGE = Path(seqlab.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+PUBLIC = [name for name in MODULES if not name.startswith("__")]
+
+# A module may import those to the left of it, and its neighbours in the same group.
+ORDER = [
+    ["errors"],
+    ["config", "metrics", "_tensorflow"],
+    ["series", "scaling", "_fused", "_adam"],
+    ["windows", "tables", "_drivers", "wrappers"],
+    ["datasets", "cells"],
+    ["runs", "baselines", "models"],
+    ["checkpoints", "predict"],
+    ["callbacks", "evaluate"],
+    ["train", "plots", "report"],
+    ["commands"],
+    ["cli"],
+    ["__main__"],
+]
+LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+
+
+def imported(name, everywhere):
+    """Modules of ours that a module imports: at its top, or also inside functions."""
+    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
+    found = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "seqlab":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("seqlab."):
+            found.add(node.module.split(".")[1])
+    return found & set(MODULES)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_imports_go_one_way(name):
+    level = {module: i for i, group in enumerate(ORDER) for module in group}
+    assert set(level) == set(MODULES) - {"__init__"}, "place new modules in ORDER"
+    for other in imported(name, everywhere=True):
+        if other != "_tensorflow":
+            assert level[other] < level[name], f"{name} imports {other}"
+
+
+def test_data_and_models_do_not_know_each_other():
+    for name in ("datasets", "windows", "scaling", "series", "tables"):
+        assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
+    for name in ("cells", "models", "_drivers", "_fused"):
+        assert not imported(name, True) & {"datasets", "windows", "series", "train"}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_modules_load_nothing_heavy_at_their_top(name):
+    assert not imported(name, everywhere=False) & (set(MODULES) - set(LIGHT) - {"__init__"})
+    text = (PACKAGE / f"{name}.py").read_text()
+    top = {
+        alias.name.split(".")[0]
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in (
+            node.names if isinstance(node, ast.Import) else [ast.alias(node.module or "")]
+        )
+    }
+    assert not top & {"tensorflow", "keras", "matplotlib", "rich"}
+
+
+def test_importing_the_package_costs_nothing():
+    heavy = {"numpy", "pandas", "tensorflow", "keras"}
+    code = f"import seqlab, sys; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tensorflow_says_nothing_while_it_loads():
+    code = "import numpy as np; from seqlab.cells import *; dynamic_rnn(LSTMCell(2), np.ones((1, 2, 1)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_listed_and_documented(name):
+    module = importlib.import_module(f"seqlab.{name}")
+    assert module.__doc__
+    for public in module.__all__:
+        value = getattr(module, public)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{name}.{public} has no docstring"
+
+
+def test_no_private_parts_of_keras():
+    for path in [*PACKAGE.glob("*.py"), *(PACKAGE.parent / "scripts").glob("*.py")]:
+        assert "keras.src" not in path.read_text()
+
+
+def test_files_stay_small():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in PACKAGE.glob("*.py")}
+    assert max(lengths.values()) <= 330, lengths
+    assert sorted(lengths.values())[len(lengths) // 2] <= 180, lengths
