@@ -20,15 +20,16 @@ import resource, sys
 import numpy as np
 from seqlab._tensorflow import tf
 from seqlab.datasets import Scaler, Windows
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 tf.constant(0).numpy()
-before = peak()
+pages = int(open("/proc/self/statm").read().split()[1])
+before = pages * resource.getpagesize() / 2**20
 values = np.sin(np.arange(10_000_000, dtype=np.float32))
 values /= values.max()
 windows = Windows(values, 336, 1, Scaler.fit({kind!r}, values, 336, 1))
 for i, _ in enumerate(windows.training(256, 0, range(4001))):
     pass
-print(peak() - before - values.nbytes / 2**20)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+print(peak - before - values.nbytes / 2**20)
 """
 
 
@@ -46,7 +47,9 @@ def main():
     print(f"\n{POINTS:,} points, window {WINDOW}, batch {BATCH}, shuffled")
     for name, value in speeds.items():
         print(f"| {name} | {value:,.0f} windows/s | {value / reference:.1f}x |")
-    print("\n10,000,000 float32 points: peak memory above process and series, MB")
+    print(
+        "\n10,000,000 float32 points: peak memory above the process before loading and the series, MB"
+    )
     for kind in ("none", "last"):
         command = [sys.executable, "-c", MEMORY.format(kind=kind)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)

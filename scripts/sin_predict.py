@@ -64,7 +64,7 @@ def train_and_score(options: Namespace, seed: int) -> tuple[Any, Any]:
     out = options.out
     if out and options.seeds > 1:
         out = str(Path(out) / f"seed-{seed}")
-    folder = train_run(make_config(options, seed), out)
+    folder = train_run(make_config(options, seed), out, options.resume)
     from seqlab.evaluate import evaluate
 
     return folder, evaluate(folder)

@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 def whole(text: str) -> int:
     """An argument that must be a positive integer."""
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text!r}")
     return int(text)
 
 
@@ -72,7 +72,7 @@ def natural(text: str) -> int:
     """An argument that must be an integer from 0 to 2**31 - 1."""
     if not text.isdecimal() or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(
-            f"must be an integer from 0 to 2**31 - 1. Received: {text}"
+            f"must be an integer from 0 to 2**31 - 1. Received: {text!r}"
         )
     return int(text)
 
@@ -81,7 +81,7 @@ def share(text: str) -> float:
     """An argument that must lie in [0, 1)."""
     value = _float(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1. Received: {text}")
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1. Received: {text!r}")
     return value
 
 
@@ -89,7 +89,7 @@ def rate(text: str) -> float:
     """An argument that must be a positive number."""
     value = _float(text)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text}")
+        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
     return value
 
 
@@ -97,7 +97,7 @@ def picture(text: str) -> str:
     """A file name for a PNG."""
     if not text.endswith(".png"):
         raise argparse.ArgumentTypeError(
-            f"must name a .png file (a RUN goes before the options). Received: {text}"
+            f"must name a .png file (a RUN goes before the options). Received: {text!r}"
         )
     return text
 
@@ -125,6 +125,9 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
+    to.add_argument(
+        "--resume", action="store_true", help="go on with this command's unfinished run"
+    )
 
 
 def _train(to: argparse.ArgumentParser) -> None:
@@ -141,9 +144,6 @@ def _train(to: argparse.ArgumentParser) -> None:
     add_model_options(to)
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
-    to.add_argument(
-        "--resume", action="store_true", help="go on with this command's unfinished run"
-    )
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -177,4 +177,4 @@ def _float(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number. Received: {text}") from None
+        raise argparse.ArgumentTypeError(f"must be a number. Received: {text!r}") from None

@@ -93,7 +93,7 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         step = int(kept[-1].stem.removeprefix("step-")) if kept else 0
         raise SeqlabError(
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
-            " Go on with the same command and --resume" + ("" if out else f" --out {run.path}")
+            " Go on with the same command and --resume"
         ) from None
 
 
@@ -120,9 +120,10 @@ def evaluate(options: Namespace) -> None:
 def forecast(options: Namespace) -> None:
     """``seqlab forecast``: the series of a run, continued."""
     from seqlab import runs as folders
-    from seqlab.predict import Predictor
 
     run = folders.find(options.run_path)
+    from seqlab.predict import Predictor  # after the run was found: it loads TensorFlow
+
     series, horizon, window = run.series, run.config.data.horizon, run.config.data.window
     steps = options.steps or horizon
     values = Predictor(run.model, run.split.test).ahead(series.values[-window:], steps)

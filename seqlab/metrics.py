@@ -57,8 +57,9 @@ def mase_scale(training: np.ndarray, season: int | None) -> float:
 
 def r2(truth: np.ndarray, forecast: np.ndarray) -> float:
     """Share of the truth's variance that is explained; 0 for its own mean, NaN if it is constant."""
-    spread = np.mean(np.square(truth - np.mean(truth)))
-    return float(1 - mse(truth, forecast) / spread) if spread else float("nan")
+    error = mse(truth, forecast)
+    spread = float(np.mean(np.square(truth - np.mean(truth))))
+    return 1 - error / spread if spread else float("nan")
 
 
 def _error(truth: np.ndarray, forecast: np.ndarray) -> np.ndarray:

@@ -118,7 +118,9 @@ def create(config: Config, series: Series, path: Path | None = None) -> Run:
         SeqlabError: the folder cannot be written, or holds something already.
     """
     path = path or _next_name(config)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise SeqlabError(f"{path}: this is a file. Use another --out")
+    if path.exists() and any(path.iterdir()):
         what = "holds a run" if (path / "config.json").exists() else "is not empty"
         raise SeqlabError(f"{path}: {what} already. Use --resume, or another --out")
     try:
@@ -150,18 +152,22 @@ def load(path: str | Path) -> Run:
         )
     try:
         text = file.read_text()
-        found = json.loads(text)["format"]
-        if not isinstance(found, int) or found > FORMAT:
-            raise SeqlabError(
-                f"{path}: written by a newer version (format {found}; this one reads up to {FORMAT})."
-                " Upgrade seqlab"
-            )
-        config = Config.from_json(text)
-        if not (path / "series.npz").exists():
-            raise SeqlabError(f"{path}: half-written: it has no series.npz. Train it again")
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        found = json.loads(text).get("format")
+    except (OSError, AttributeError, ValueError) as error:
         raise SeqlabError(f"{file}: cannot be read: {error}. Train the run again") from error
-    return Run(path, config)
+    if not isinstance(found, int):
+        raise SeqlabError(f"{file}: it names no format version. Train the run again")
+    if found > FORMAT:
+        raise SeqlabError(
+            f"{path}: written by a newer version (format {found}; this one reads up to {FORMAT})."
+            " Upgrade seqlab"
+        )
+    if not (path / "series.npz").exists():
+        raise SeqlabError(f"{path}: half-written: it has no series.npz. Train it again")
+    try:
+        return Run(path, Config.from_json(text))
+    except SeqlabError as error:
+        raise SeqlabError(f"{file}: {error}. Train the run again") from error
 
 
 def find(path: str | Path | None = None) -> Run:

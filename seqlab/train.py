@@ -23,6 +23,7 @@ from seqlab.runs import Run
 from seqlab.runs import load as load_run
 
 __all__ = [
+    "Config",
     "Run",
     "TrainConfig",
     "count_steps",

@@ -1,0 +1,75 @@
+"""Every command and every block of Python in README and docs is run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqlab import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    found = []
+    for page in PAGES:
+        for i, text in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)):
+            found.append(pytest.param(text, id=f"{page.name}-{i}"))
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A person's folder: a file of daily sales, and the package's scripts."""
+    monkeypatch.chdir(tmp_path)
+    days = np.arange("2024-01-01", "2025-03-01", dtype="datetime64[D]").astype(str)
+    rows = [f"{day},{20 + 5 * np.sin(i / 7 * 6.283):.3f}" for i, day in enumerate(days)]
+    (tmp_path / "my.csv").write_text("\n".join(["date,sales", *rows]) + "\n")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    return tmp_path
+
+
+def commands(text):
+    for line in text.splitlines():
+        for part in line.split("#")[0].replace("&&", ";").split(";"):
+            if part.strip():
+                yield shlex.split(part)
+
+
+@pytest.mark.parametrize("text", blocks("bash"))
+def test_commands(text, folder, capsys):
+    cli.main(["train", "my.csv", "--steps", "20", "--hidden", "4", "--quiet"])
+    for words in commands(text):
+        if words[0] == "seqlab":
+            short = ["--steps", "20"] if words[1] == "train" and "--steps" not in words else []
+            assert cli.main([*words[1:], *short]) == 0, capsys.readouterr().err
+        elif words[0] == "python":
+            command = [sys.executable, *words[1:], "--steps", "20"]
+            done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+            assert (done.returncode, done.stderr) == (0, "")
+        else:
+            assert words[0] in ("pip", "pytest")  # what runs this test
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python(text, folder):
+    exec(compile(text, "block", "exec"), {})
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_commands_in_tables_exist():
+    text = (ROOT / "README.md").read_text()
+    scripts = re.findall(r"`python ((?:benchmarks|scripts)/\w+\.py)", text)
+    assert scripts
+    assert all((ROOT / script).exists() for script in scripts)
