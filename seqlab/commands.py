@@ -294,12 +294,13 @@ def _difference(one: Config, other: Config) -> str:
 
 
 def _is_small(config: Config) -> bool:
-    """Whether a time step's products are too short to share between processors.
+    """Whether a time step's products are too short to share between threads.
 
-    Measured by benchmarks/train_step.py: at about a million multiplications both ways are equal.
+    Measured by benchmarks/threads.py: at 8 million multiplications one thread is half as fast again as
+    two, at 67 million slower by a twentieth.
     """
     hidden = config.model.hidden
-    return config.train.batch * 2 * hidden * 4 * hidden < 1_000_000
+    return config.train.batch * 2 * hidden * 4 * hidden < 2**25
 
 
 def _progress() -> Any:
