@@ -88,6 +88,7 @@ def make_config(options: Namespace, seed: int) -> Config:
             learning_rate=0.1,
             schedule="constant",
             clip=None,
+            evaluations=11,  # the chapter prints the loss every 1 000 steps
         ),
     )
 

@@ -172,15 +172,10 @@ class ProgressBar(_Progress):
 
 
 class ProgressLines(_Progress):
-    """For output that is no terminal: about ten lines in all."""
-
-    next = 0
+    """For output that is no terminal: a line per evaluation."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print a line if a tenth of the steps went by."""
+        """Print the line."""
         del epoch
-        if self._step() < self.next:
-            return
-        self.next = self._step() + self.steps // 10
         self.shown = {k.replace("val_", "validation "): float(v) for k, v in (logs or {}).items()}
         print(f"step {self._step()} of {self.steps}  {self._numbers()}", flush=True)  # noqa: T201

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from seqlab import __version__, commands
-from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS
+from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS, SCHEDULES
 from seqlab.errors import SeqlabError
 
 __all__ = ["main", "parser"]
@@ -144,6 +144,7 @@ def _train(to: argparse.ArgumentParser) -> None:
     add_model_options(to)
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
+    to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 

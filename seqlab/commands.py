@@ -62,6 +62,7 @@ def make_config(options: Namespace) -> Config:
             options.batch,
             options.optimizer,
             options.learning_rate,
+            options.schedule,
             seed=options.seed,
         ),
     )
@@ -122,41 +123,34 @@ def forecast(options: Namespace) -> None:
     from seqlab import runs as folders
 
     run = folders.find(options.run_path)
-    from seqlab.predict import Predictor  # after the run was found: it loads TensorFlow
+    from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    series, horizon, window = run.series, run.config.data.horizon, run.config.data.window
-    steps = options.steps or horizon
-    values = Predictor(run.model, run.split.test).ahead(series.values[-window:], steps)
-    labels = _labels_ahead(series, steps)
-    written = [_write_csv(Path(options.csv), series.name, labels, values)] if options.csv else []
+    made = forecasts.forecast(run, options.steps)
+    written = [forecasts.write_csv(made, Path(options.csv))] if options.csv else []
     if options.plot is not None:
-        written.append(_draw_forecast(run, values, _file(options.plot)))
-    note = f"beyond step {horizon} the network runs on its own output" if steps > horizon else ""
+        from seqlab import plots
+
+        path = _file(options.plot) or run.plots() / "forecast.png"
+        written.append(plots.save(plots.forecast(run.series, made), path))
     if options.json:
-        pairs = [
-            {"time": str(t), "forecast": float(v)} for t, v in zip(labels, values, strict=True)
-        ]
+        points = [{"time": str(t), "forecast": v} for t, v in made.rows()]
         _say(
-            json.dumps({"run": str(run.path), "forecast": pairs, "files": list(map(str, written))})
+            json.dumps({"run": str(run.path), "forecast": points, "files": list(map(str, written))})
         )
         return
-    from seqlab.report import console, table
+    from seqlab.report import forecast_table
 
-    rows = [(str(t), f"{v:.6g}") for t, v in zip(labels, values, strict=True)]
-    head = rows if len(rows) <= 30 else rows[:30]
-    console().print(table(("row" if series.times is None else "time", series.name), head))
-    lines = [f"Run {run.path}: {steps} steps after the last row" + (f"; {note}." if note else ".")]
-    lines += [f"{len(rows) - 30} more rows: write them with --csv FILE"] * (len(rows) > 30)
-    _say(*lines, *(f"Wrote {path}" for path in written))
+    _print(forecast_table(made))
+    _say(f"Run {run.path}: {made.note}", *(f"Wrote {path}" for path in written))
 
 
 def data(_: Namespace) -> None:
     """``seqlab data``: the named series."""
-    from seqlab.report import console, table
+    from seqlab.report import table
     from seqlab.series import NAMED
 
     rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
-    console().print(table(("name", "what", "usual window", "horizon"), rows))
+    _print(table(("name", "what", "usual window", "horizon"), rows))
     _say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
 
 
@@ -164,7 +158,7 @@ def models(_: Namespace) -> None:
     """``seqlab models``: every model with every cell, at the default size."""
     from seqlab import models as registry
     from seqlab.cells import CELLS
-    from seqlab.report import console, table
+    from seqlab.report import table
 
     rows = []
     for name, build in registry.MODELS.items():
@@ -172,7 +166,7 @@ def models(_: Namespace) -> None:
             model = registry.build(ModelConfig(name, cell), (10, 2))
             about = (build.__doc__ or "").splitlines()[0]
             rows.append((name, cell, f"{model.count_params():,}", about))
-    console().print(table(("--model", "--cell", "parameters", "what"), rows))
+    _print(table(("--model", "--cell", "parameters", "what"), rows))
     _say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
 
 
@@ -184,17 +178,24 @@ def runs(_: Namespace) -> None:
     if not found:
         _say("No runs here yet. Make one: seqlab train sin")
         return
-    from seqlab.report import console, runs_table
+    from seqlab.report import runs_table
 
-    console().print(runs_table(found))
+    _print(runs_table(found))
 
 
 def show(score: Any, names: tuple[str, ...]) -> None:
     """Print a score's tables and sentences."""
-    from seqlab.report import console, score_tables
+    from seqlab.report import score_tables
+
+    _print(*score_tables(score, names))
+
+
+def _print(*parts: Any) -> None:
+    """Tables and sentences, laid out for the terminal."""
+    from seqlab.report import console
 
     screen = console()
-    for part in score_tables(score, names):
+    for part in parts:
         screen.print(part)
 
 
@@ -219,52 +220,6 @@ def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
             f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
         ) from error
     return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
-
-
-def _draw_forecast(run: Any, values: Any, path: Path | None) -> Path:
-    import numpy as np
-
-    from seqlab import plots
-
-    series = run.series
-    shown = min(len(series), max(4 * len(values), 2 * run.config.data.window))
-    if series.times is None:
-        labels: Any = np.arange(len(series) - shown, len(series) + len(values))
-    else:
-        ahead = np.array(_labels_ahead(series, len(values)), series.times.to_numpy().dtype)
-        labels = np.concatenate([series.times.to_numpy()[-shown:], ahead])
-    figure = plots.forecast(
-        series.name, series.values[-shown:], values, labels, run.config.data.horizon
-    )
-    return plots.save(figure, path or run.plots() / "forecast.png")
-
-
-def _labels_ahead(series: Any, steps: int) -> list[Any]:
-    """Times of the rows after the last one; or their numbers, counted from 1 as rows are."""
-    if series.times is None or series.times.freq is None:
-        return list(range(len(series) + 1, len(series) + steps + 1))
-    import pandas as pd
-
-    times = pd.date_range(series.times[-1], periods=steps + 1, freq=series.times.freq)[1:]
-    whole_days = (times == times.normalize()).all()
-    return [t.date() if whole_days else t for t in times]
-
-
-def _write_csv(path: Path, name: str, labels: list[Any], values: Any) -> Path:
-    import csv
-
-    from seqlab.runs import written
-
-    try:
-        with written(path) as temporary, temporary.open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("row" if isinstance(labels[0], int) else "time", name))
-            rows.writerows(zip(labels, (f"{v:.9g}" for v in values), strict=True))
-    except OSError as error:
-        raise SeqlabError(
-            f"{path}: cannot be written: {error.strerror}. Name another file"
-        ) from error
-    return path
 
 
 def _unfinished(config: Config, out: str | None) -> Any:

@@ -27,7 +27,7 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 CELLS = ("rnn", "lstm", "gru")  # a test holds this equal to the classes of cells.CELLS
 MODELS = ("stacked", "bidirectional")  # ... and this to the builders of models.MODELS
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "none")
 MISSING = ("error", "interpolate", "drop")
 LAYOUTS = ("steps", "features")
@@ -87,7 +87,7 @@ class TrainConfig:
     batch: int = 32  # B
     optimizer: str = "adam"
     learning_rate: float = 0.01
-    schedule: str = "cosine"  # to zero at the last step, after a warm-up of 5 % of the steps
+    schedule: str = "cosine"  # see train.make_optimizer
     clip: float | None = 1.0  # bound on the global norm of the gradient
     seed: int = 0
     evaluations: int = 20  # evenly spread; each takes the validation loss and writes a checkpoint

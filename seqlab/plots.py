@@ -9,7 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from seqlab.errors import SeqlabError
 from seqlab.evaluate import Score
+from seqlab.forecasts import Forecast
 from seqlab.runs import Run, written
+from seqlab.series import Series
 
 __all__ = [
     "all_of",
@@ -105,19 +107,24 @@ def error_per_step(score: Score) -> Figure:
     return figure
 
 
-def forecast(name: str, known: np.ndarray, ahead: np.ndarray, labels: Any, horizon: int) -> Figure:
-    """The end of a series, ``[N]``, and a forecast, ``[steps]``, behind it; labels are of both."""
+def forecast(series: Series, made: Forecast) -> Figure:
+    """The end of a series and its forecast behind it."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.subplots()
-    cut = len(known)
-    axes.plot(labels[:cut], known, color=TRUTH, label="known")
-    joined = np.concatenate([known[-1:], ahead])
-    axes.plot(labels[cut - 1 :], joined, color=NETWORK, marker=".", label="forecast")
-    if len(ahead) > horizon:
-        axes.axvline(
-            labels[cut + horizon - 1], color=MARK, ls=":", label="from here on its own output"
-        )
-    axes.set(title=f"{name}: forecast of {len(ahead)} steps", ylabel=name)
+    shown = min(len(series), max(4 * len(made.values), 60))
+    known = series.values[-shown:]
+    before: Any = np.arange(len(series) - shown + 1, len(series) + 1)
+    after: Any = made.labels
+    if not isinstance(after, np.ndarray):
+        before, after = series.times[-shown:], after.to_numpy()
+    axes.plot(before, known, color=TRUTH, label="known")
+    joined = np.concatenate([known[-1:], made.values])
+    axes.plot([before[-1], *after], joined, color=NETWORK, marker=".", label="forecast")
+    if len(after) > made.horizon:
+        mark = after[made.horizon - 1]
+        axes.axvline(mark, color=MARK, ls=":", label="from here on its own output")
+    axes.set(title=f"{made.name}: forecast of {len(after)} steps", ylabel=made.name)
+    _label_rows(axes, series.times)
     axes.legend()
     return figure
 
@@ -171,7 +178,7 @@ def _zoom(axes: Any, rows: Any, truth: np.ndarray, guess: np.ndarray, above: Any
 
 def _positions(score: Score, times: Any) -> Any:
     rows = slice(score.first_row, score.first_row + len(score.truth))
-    return np.arange(rows.start, rows.stop) if times is None else times[rows].to_numpy()
+    return np.arange(rows.start + 1, rows.stop + 1) if times is None else times[rows].to_numpy()
 
 
 def _label_rows(axes: Any, times: Any) -> None:

@@ -3,14 +3,18 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from seqlab.evaluate import Score
+from seqlab.forecasts import Forecast
 from seqlab.runs import Run
 
-__all__ = ["console", "number", "runs_table", "score_tables", "table"]
+__all__ = ["console", "forecast_table", "number", "runs_table", "score_tables", "table"]
+
+SHOWN = 30  # rows of a forecast that a terminal is given
 
 
 def console() -> Console:
@@ -56,6 +60,15 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
     undefined = [_title(name) for name in names if not math.isfinite(score.metrics[name])]
     if undefined:
         yield f"Undefined here ({', '.join(undefined)}): the truth holds zeros, or nothing changes."
+
+
+def forecast_table(made: Forecast) -> Table:
+    """Time and value of each step; of a long forecast the first ones."""
+    labels = "row" if isinstance(made.labels, np.ndarray) else "time"
+    rows = [(str(label), f"{value:.6g}") for label, value in made.rows()]
+    if len(rows) > SHOWN:
+        rows = [*rows[:SHOWN], ("...", f"{len(rows) - SHOWN} more: --csv FILE")]
+    return table((labels, made.name), rows)
 
 
 def runs_table(runs: Iterable[Run]) -> Table:

@@ -127,8 +127,10 @@ def count_steps(config: TrainConfig, data: Split) -> int:
 def make_optimizer(config: TrainConfig, steps: int) -> Any:
     """The Keras optimizer with its schedule.
 
-    Cosine: from zero up to the learning rate in 5 % of the steps, then down to zero along half a
-    cosine (Loshchilov and Hutter, 2017, without restarts).
+    - ``cosine``: from zero up to the learning rate in 5 % of the steps, then down to zero along half
+      a cosine (Loshchilov and Hutter, 2017, without restarts).
+    - ``exponential``: ``rate * 0.01 ** (step / steps)``, smoothly down to a hundredth.
+    - ``constant``.
     """
     rate: Any = config.learning_rate
     if config.schedule == "cosine":
@@ -136,6 +138,8 @@ def make_optimizer(config: TrainConfig, steps: int) -> Any:
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warm), warmup_target=rate, warmup_steps=warm
         )
+    elif config.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, steps, 0.01)
     kinds = {
         "adam": Adam,
         "adagrad": keras.optimizers.Adagrad,

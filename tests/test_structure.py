@@ -24,6 +24,7 @@ ORDER = [
     ["datasets", "cells"],
     ["runs", "baselines", "models"],
     ["checkpoints", "predict"],
+    ["forecasts"],
     ["callbacks", "evaluate"],
     ["train", "plots", "report"],
     ["commands"],

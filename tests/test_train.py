@@ -140,6 +140,12 @@ def test_cosine_rises_then_falls_to_zero():
     assert values == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=1e-6)
 
 
+def test_exponential_decays_smoothly():
+    optimizer = train.make_optimizer(TrainConfig(learning_rate=0.5, schedule="exponential"), 100)
+    optimizer.iterations.assign(50)
+    assert float(optimizer.learning_rate) == pytest.approx(0.5 * 0.01**0.5)
+
+
 def test_a_loss_that_is_not_finite_stops_with_a_remedy():
     config = dataclasses.replace(
         SMALL,
