@@ -223,11 +223,15 @@ def _lower(small: float, large: float) -> str:
     if not small:
         return "infinitely lower"
     ratio = large / small
-    return f"{100 * (1 - 1 / ratio):.0f} % lower" if ratio < 2 else f"{ratio:.3g} times lower"
+    return f"{100 * (1 - 1 / ratio):.0f} % lower" if ratio < 2 else f"{_rounded(ratio)} times lower"
 
 
 def _higher(large: float, small: float) -> str:
     if not small:
         return "infinitely higher"
     ratio = large / small
-    return f"{100 * (ratio - 1):.0f} % higher" if ratio < 2 else f"{ratio:.3g} times as high"
+    return f"{100 * (ratio - 1):.0f} % higher" if ratio < 2 else f"{_rounded(ratio)} times as high"
+
+
+def _rounded(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else f"{ratio:,.0f}"

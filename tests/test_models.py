@@ -44,7 +44,7 @@ def test_save_and_load(tmp_path, name, cell):
 @pytest.mark.parametrize("name", models.MODELS)
 def test_the_head_reads_what_it_should(name):
     """Forwards: the last step; both ways: also the first, read last by the other stack."""
-    model = models.build(ModelConfig(name, "lstm", 1, 6), (4, 1))
+    model = models.build(ModelConfig(name, "lstm", 2, 6), (4, 1))
     x = np.random.default_rng(0).normal(size=(1, 4, 1)).astype("float32")
     layer = model.layers[1]
     stacks = [layer.cell] if name == "stacked" else [layer.forward.cell, layer.backward.cell]
