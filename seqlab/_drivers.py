@@ -6,6 +6,7 @@ import numpy as np
 
 from seqlab._tensorflow import keras, tf
 from seqlab.errors import SeqlabError, check_choice
+from seqlab.wrappers import bare_cells
 
 __all__ = [
     "BidirectionalDynamicRNN",
@@ -147,9 +148,10 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
     def __init__(
         self, cell_fw: Any, cell_bw: Any, implementation: str = "auto", **kwargs: Any
     ) -> None:
-        if cell_fw is cell_bw:
+        forward, backward = ({id(c) for c in bare_cells(cell)} for cell in (cell_fw, cell_bw))
+        if forward & backward:
             raise SeqlabError(
-                "`cell_fw` and `cell_bw` are the same cell. Make one for each direction"
+                "`cell_fw` and `cell_bw` hold the same cell. Make one for each direction"
             )
         super().__init__(**kwargs)
         self.forward = DynamicRNN(cell_fw, implementation, name="forward")

@@ -192,7 +192,7 @@ def test_one_cell_cannot_be_two_layers():
         with pytest.raises(SeqlabError, match="same cell twice"):
             cells.StackedRNNCells(repeated)
     with pytest.raises(SeqlabError, match="same cell"):
-        cells.bidirectional_dynamic_rnn(cell, cell, tf.zeros((1, 2, 3)))
+        cells.bidirectional_dynamic_rnn(cell, cells.DropoutWrapper(cell), tf.zeros((1, 2, 3)))
 
 
 @pytest.mark.parametrize("where", ["input", "output"])

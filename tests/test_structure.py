@@ -19,8 +19,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam"],
-    ["windows", "tables", "_drivers", "wrappers"],
+    ["series", "scaling", "_fused", "_adam", "wrappers"],
+    ["windows", "tables", "_drivers"],
     ["datasets", "cells"],
     ["runs", "baselines", "models"],
     ["checkpoints", "predict"],
