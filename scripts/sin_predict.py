@@ -46,6 +46,12 @@ def run(options: Namespace) -> None:
     """Train each seed, and show the first one's score; then what was asked for beyond that."""
     if options.recipe == "book":
         print(BOOK)
+    if options.rollout:
+        from seqlab.datasets import load, split
+        from seqlab.evaluate import check_rollout
+
+        data = make_config(options, options.seed).data
+        check_rollout(split(load(data), data), options.rollout)
     seeds = range(options.seed, options.seed + options.seeds)
     scored = [train_and_score(options, seed) for seed in seeds]
     folder, score = scored[0]

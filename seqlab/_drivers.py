@@ -49,8 +49,8 @@ def dynamic_rnn(
     Raises:
         SeqlabError: lengths outside 0 to T; a state of another structure; no fused kernel.
     """
-    _check_lengths(sequence_length, inputs)
-    layer = DynamicRNN(cell, implementation)
+    inputs, sequence_length = _as_arrays(inputs, sequence_length)
+    layer = DynamicRNN(cell, implementation, dtype=cell.dtype_policy)
     return layer(inputs, sequence_length, initial_state, training=training)
 
 
@@ -86,8 +86,8 @@ def bidirectional_dynamic_rnn(
     Raises:
         SeqlabError: the same cell twice; and as `dynamic_rnn`.
     """
-    _check_lengths(sequence_length, inputs)
-    layer = BidirectionalDynamicRNN(cell_fw, cell_bw, implementation)
+    inputs, sequence_length = _as_arrays(inputs, sequence_length)
+    layer = BidirectionalDynamicRNN(cell_fw, cell_bw, implementation, dtype=cell_fw.dtype_policy)
     states = None
     if initial_state_fw is not None or initial_state_bw is not None:
         states = (initial_state_fw, initial_state_bw)
@@ -154,8 +154,9 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
                 "`cell_fw` and `cell_bw` hold the same cell. Make one for each direction"
             )
         super().__init__(**kwargs)
-        self.forward = DynamicRNN(cell_fw, implementation, name="forward")
-        self.backward = DynamicRNN(cell_bw, implementation, name="backward")
+        policy = self.dtype_policy
+        self.forward = DynamicRNN(cell_fw, implementation, name="forward", dtype=policy)
+        self.backward = DynamicRNN(cell_bw, implementation, name="backward", dtype=policy)
 
     def build(
         self,
@@ -226,13 +227,16 @@ def _run(
     if states is None:
         states = zeros
     else:
-        try:
-            keras.tree.assert_same_structure(states, zeros)
-        except (ValueError, TypeError) as error:
+        shapes = [
+            [tuple(state.shape)[1:] for state in keras.tree.flatten(found)]
+            for found in (states, zeros)
+        ]
+        if shapes[0] != shapes[1]:
             raise SeqlabError(
-                "`initial_state` must be structured as cell.get_initial_state(batch_size) is."
-                f" Received: {keras.tree.map_structure(lambda s: tuple(s.shape), states)}"
-            ) from error
+                "`initial_state` must hold states as cell.get_initial_state(batch_size) does, of shapes"
+                f" (B, ...) {shapes[1]}. Received: {shapes[0]}"
+            )
+        states = keras.tree.pack_sequence_as(zeros, keras.tree.flatten(states))  # (h, c), too
     if lengths is not None:
         lengths = ops.cast(lengths, "int32")
     return cell.sequence(inputs, states, lengths, bool(training), implementation)
@@ -253,15 +257,24 @@ def _swap(values: Any) -> Any:
     return ops.swapaxes(values, 0, 1)
 
 
-def _check_lengths(lengths: Any, inputs: Any) -> None:
-    """Refuse lengths that cannot be, where their values are known already."""
+def _as_arrays(inputs: Any, lengths: Any) -> tuple[Any, Any]:
+    """Lists as arrays; and lengths refused that cannot be, where their values are known already."""
+    inputs, lengths = (
+        np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (inputs, lengths)
+    )
     if lengths is None or isinstance(lengths, keras.KerasTensor):
-        return
+        return inputs, lengths
     if tf.is_tensor(lengths) and not hasattr(lengths, "numpy"):
-        return
-    values, steps = np.asarray(lengths), inputs.shape[1]
+        return inputs, lengths
+    values, (batch, steps) = np.asarray(lengths), inputs.shape[:2]
+    if values.dtype.kind not in "iu" or (batch is not None and values.shape != (batch,)):
+        raise SeqlabError(
+            f"`sequence_length` must hold one integer per sequence, shape ({batch},)."
+            f" Received: {values.dtype} of shape {values.shape}"
+        )
     if values.size and (values.min() < 0 or (steps is not None and values.max() > steps)):
         raise SeqlabError(
             f"`sequence_length` must lie between 0 and the {steps} steps of the input."
             f" Received: {values.min()} to {values.max()}"
         )
+    return inputs, lengths

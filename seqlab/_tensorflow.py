@@ -9,10 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from seqlab.errors import SeqlabError
+
 __all__ = ["keras", "one_thread", "tf"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    raise SeqlabError(
+        f"Keras must run on TensorFlow. KERAS_BACKEND is {os.environ['KERAS_BACKEND']!r}: unset it"
+    )
 
 
 @contextmanager
@@ -24,7 +29,7 @@ def _held_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(keep, 2)
             held.seek(0)
             os.write(2, held.read())
@@ -42,11 +47,6 @@ else:
 
         tf.config.list_physical_devices()  # the first look at devices prints, too
 import keras  # noqa: E402  (after TensorFlow, whose log lines are held back)
-
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"seqlab needs Keras on TensorFlow. KERAS_BACKEND is {keras.backend.backend()!r}: unset it"
-    )
 
 
 def one_thread() -> None:

@@ -4,20 +4,29 @@ A cell is a Keras layer ``cell(inputs, states, training) -> (output, states)`` w
 `output_size` and `get_initial_state`, so that it also runs under ``keras.layers.RNN``. Weight names,
 gate order and state order are those of Keras: weights move to and from ``keras.layers.LSTM`` by
 ``get_weights`` and ``set_weights``. The arithmetic is in pure functions (`rnn_step`, `lstm_step`,
-`gru_step`); the classes own weights and call them. `dynamic_rnn` runs a cell over time.
+`gru_step`); the classes own weights and call them. `dynamic_rnn` runs a cell over time, for which a cell
+also has ``sequence(inputs, states, lengths, training, implementation)``; `loop` serves any cell there.
 """
 
 from typing import Any
 
 from seqlab import _fused
-from seqlab._drivers import bidirectional_dynamic_rnn, dynamic_rnn, loop
+from seqlab._drivers import (
+    BidirectionalDynamicRNN,
+    DynamicRNN,
+    bidirectional_dynamic_rnn,
+    dynamic_rnn,
+    loop,
+)
 from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.wrappers import DropoutWrapper, StackedRNNCells
 
 __all__ = [
     "CELLS",
+    "BidirectionalDynamicRNN",
     "DropoutWrapper",
+    "DynamicRNN",
     "GRUCell",
     "LSTMCell",
     "RNNCell",
@@ -25,6 +34,7 @@ __all__ = [
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
     "gru_step",
+    "loop",
     "lstm_step",
     "rnn_step",
 ]
@@ -162,6 +172,11 @@ class LSTMCell(_Cell):
         self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
     ) -> tuple[Any, Any]:
         """All steps by one kernel, unless the loop is asked for or the precision is not float32."""
+        if implementation == "fused" and self.compute_dtype != "float32":
+            raise SeqlabError(
+                f"the fused kernel computes in float32, this cell in {self.compute_dtype}."
+                " Use implementation='auto'"
+            )
         if implementation == "loop" or (
             implementation == "auto" and self.compute_dtype != "float32"
         ):

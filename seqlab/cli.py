@@ -15,7 +15,10 @@ METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors take one line, and the status is 2."""
+    """Errors take one line, and the status is 2; options are written out."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """Print and leave."""

@@ -81,13 +81,13 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         if not quiet:
             _say(f"{run.path}: finished already; nothing to resume")
         return run
-    from seqlab import _tensorflow
-
-    if _is_small(config):
-        _tensorflow.one_thread()
-    from seqlab import train as trainer
-
     try:
+        from seqlab import _tensorflow
+
+        if _is_small(config):
+            _tensorflow.one_thread()
+        from seqlab import train as trainer
+
         return trainer.resume(run, [] if quiet else [_progress()])
     except KeyboardInterrupt:
         kept = sorted((run.path / "checkpoints").glob("step-*.npz"))

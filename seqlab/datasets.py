@@ -1,5 +1,6 @@
 """Data for training: a series by name or from a file, split by time, scaled and cut into windows."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def load(config: DataConfig) -> Series:
 def split(series: Series, config: DataConfig) -> Split:
     """Cut a series into training, validation and test by time, and fit the scaler.
 
+    A season in the config goes before the series' own.
+
     Unless the series itself says how many rows its test part has, test and validation take 15 % of
     the rows each, and at least the window and twice the horizon, so that short series can be tried.
     Validation comes off the end of the rows before the test.
@@ -76,6 +79,8 @@ def split(series: Series, config: DataConfig) -> Split:
     Raises:
         SeqlabError: too few rows, with the arithmetic.
     """
+    if config.season is not None:
+        series = dataclasses.replace(series, season=config.season)
     rows, need = len(series), config.window + config.horizon
     least = need + config.horizon - 1
     test = series.test_rows or max(round(SHARE * rows), least)
@@ -84,7 +89,7 @@ def split(series: Series, config: DataConfig) -> Split:
     validation = max(round(share * rows), least) if config.validate else 0
     cuts = (0, before - validation, before, rows)
     if min(cuts[1], test) < need:
-        raise SeqlabError(_too_few(config, rows, validation, test))
+        raise SeqlabError(_too_few(config, series, validation, test))
     values = series.values
     scaler = Scaler.fit(config.scaling, values[: cuts[1]], config.window, config.horizon)
 
@@ -99,14 +104,16 @@ def split(series: Series, config: DataConfig) -> Split:
     return Split(series, train, held, scored, scaler)  # type: ignore[arg-type]
 
 
-def _too_few(config: DataConfig, rows: int, validation: int, test: int) -> str:
-    need = config.window + config.horizon
+def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:
+    rows, need = len(series), config.window + config.horizon
     text = (
         f"{rows} rows; window {config.window} + horizon {config.horizon} needs {need} rows in each part,"
         f" and the test part takes {test}, validation {validation},"
         f" which leaves {rows - validation - test} for training."
     )
     fits = rows // 3 - 2 * config.horizon + 1
+    if series.test_rows:
+        fits = min(fits, series.test_rows - config.horizon)
     if fits >= 2:
         return f"{text} Use --window {min(fits, config.window - 1)} or less"
     return f"{text} Use a longer series, or a smaller --horizon"

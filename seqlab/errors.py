@@ -1,6 +1,7 @@
 """The one kind of error that a person can mend, and the checks that raise it."""
 
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 __all__ = ["SeqlabError", "check_choice", "check_fraction", "check_positive"]
 
@@ -18,7 +19,7 @@ def check_positive(name: str, value: object, kind: type = int) -> None:
     Raises:
         SeqlabError: naming the argument and the value received.
     """
-    right = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    right = isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
     if not right or not 0 < value < float("inf"):  # type: ignore[operator]
         what = "a positive integer" if kind is int else "a positive number"
         raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")

@@ -16,6 +16,7 @@ from seqlab.runs import Run, written
 __all__ = [
     "METRICS",
     "Score",
+    "check_rollout",
     "evaluate",
     "mae",
     "mape",
@@ -71,6 +72,8 @@ class Score:
                 f"The network beats every baseline: RMSE {own:.3g} against {lowest:.3g} of the best,"
                 f" {best} ({_lower(own, lowest)})."
             )
+        if own == lowest:
+            return f"The network is as good as {best}, the best baseline: RMSE {own:.3g}."
         also = f"it beats {', '.join(beaten)}" if beaten else "it beats no baseline"
         return (
             f"The network loses to {best}: RMSE {own:.3g} against {lowest:.3g}"
@@ -195,15 +198,21 @@ def rollout(predictor: Any, split: Split, steps: int) -> dict[int, float]:
     Raises:
         SeqlabError: the test part is shorter than that.
     """
+    check_rollout(split, steps)
+    values, window = split.test.values, split.test.window
+    error = predictor.ahead(values[:window], steps) - values[window : window + steps]
+    marks = {10**k for k in range(1, 10) if 10**k < steps} | {steps}
+    return {mark: float(np.sqrt(np.mean(np.square(error[:mark])))) for mark in sorted(marks)}
+
+
+def check_rollout(split: Split, steps: int) -> None:
+    """Refuse a roll-out that is longer than the test part, before anything is trained."""
     values, window = split.test.values, split.test.window
     if len(values) < window + steps:
         raise SeqlabError(
             f"`rollout` of {steps} steps from a window of {window} needs {window + steps} test rows;"
             f" there are {len(values)}. Use --rollout {len(values) - window} or less"
         )
-    error = predictor.ahead(values[:window], steps) - values[window : window + steps]
-    marks = {10**k for k in range(1, 10) if 10**k < steps} | {steps}
-    return {mark: float(np.sqrt(np.mean(np.square(error[:mark])))) for mark in sorted(marks)}
 
 
 def _measure(truth: np.ndarray, forecast: np.ndarray, scale: float) -> dict[str, float]:

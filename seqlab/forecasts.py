@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from seqlab.errors import SeqlabError
-from seqlab.predict import Predictor
 from seqlab.runs import Run, written
 from seqlab.series import Series
 
@@ -55,6 +54,8 @@ def forecast(run: Run, steps: int | None = None) -> Forecast:
     Raises:
         SeqlabError: the run is not finished.
     """
+    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+
     series, data = run.series, run.config.data
     steps = steps or data.horizon
     values = Predictor(run.model, run.split.test).ahead(series.values[-data.window :], steps)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -24,6 +25,12 @@ __all__ = [
 ]
 
 TRUTH, NETWORK, MARK = "#444444", "#d62728", "#1f77b4"
+BASELINES = {
+    "persistence": "#1f77b4",
+    "straight_line": "#ff7f0e",
+    "seasonal_naive": "#2ca02c",
+    "linear_autoregression": "#9467bd",
+}
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
 
 
@@ -82,7 +89,9 @@ def learning_curves(run: Run) -> Figure:
             color=NETWORK,
             label="best",
         )
-    axes.set(yscale="log", xlabel="step", ylabel="mean squared error, scaled", title=run.path.name)
+    if max(history["loss"]) > 0:
+        axes.set_yscale("log")
+    axes.set(xlabel="step", ylabel="mean squared error, scaled", title=run.path.name)
     rate = axes.twinx()
     rate.plot(history["step"], history["learning_rate"], color=MARK, lw=1, alpha=0.5)
     rate.set_ylabel("learning rate", color=MARK)
@@ -96,7 +105,9 @@ def error_per_step(score: Score) -> Figure:
     axes = figure.subplots()
     steps = np.arange(1, score.truth.shape[1] + 1)
     for name, values in score.per_step.items():
-        style = {"color": NETWORK, "lw": 2.5, "zorder": 3} if name == "network" else {"lw": 1.2}
+        style: dict[str, Any] = {"color": NETWORK, "lw": 2.5, "zorder": 3}
+        if name != "network":
+            style = {"color": BASELINES[name], "lw": 1.2}
         axes.plot(steps, values, marker="o", ms=4, label=name.replace("_", " "), **style)
     values = np.concatenate(list(score.per_step.values()))
     if values.min() > 0 and values.max() / values.min() > 20:
@@ -124,7 +135,7 @@ def forecast(series: Series, made: Forecast) -> Figure:
         mark = after[made.horizon - 1]
         axes.axvline(mark, color=MARK, ls=":", label="from here on its own output")
     axes.set(title=f"{made.name}: forecast of {len(after)} steps", ylabel=made.name)
-    _label_rows(axes, series.times)
+    _label_rows(axes, None if isinstance(made.labels, np.ndarray) else series.times)
     axes.legend()
     return figure
 
@@ -160,16 +171,14 @@ def save(figure: Figure, path: Path) -> Path:
 
 def _zoom(axes: Any, rows: Any, truth: np.ndarray, guess: np.ndarray, above: Any) -> None:
     """A stretch so short that lines this near can be told apart, or if there is none, the error."""
-    distance = np.sqrt(np.mean((truth - guess) ** 2))
-    moves = np.abs(np.diff(truth)).mean()
-    if distance < 0.05 * moves:
+    width = min(len(truth), max(12, len(truth) // 25))
+    begin = int(np.argmax(np.convolve((truth - guess) ** 2, np.ones(width), "valid")))
+    part = slice(begin, begin + width)
+    if np.abs(truth - guess)[part].max() < CLOSE * np.ptp(truth[part]):
         axes.plot(rows, guess - truth, color=NETWORK, lw=0.9)
         axes.axhline(0, color=TRUTH, lw=0.8)
         axes.set(title="forecast less truth", ylabel="error")
         return
-    width = min(len(truth), max(12, len(truth) // 25))
-    begin = int(np.argmax(np.convolve((truth - guess) ** 2, np.ones(width), "valid")))
-    part = slice(begin, begin + width)
     axes.plot(rows[part], truth[part], color=TRUTH, lw=2.5, alpha=0.6, marker="o", ms=4)
     axes.plot(rows[part], guess[part], color=NETWORK, lw=1.2, ls="--", marker="x", ms=5)
     axes.set(title=f"zoom: the {width} rows with the largest errors")
@@ -183,3 +192,7 @@ def _positions(score: Score, times: Any) -> Any:
 
 def _label_rows(axes: Any, times: Any) -> None:
     axes.set_xlabel("row" if times is None else "time")
+    if times is not None:
+        locator = AutoDateLocator()
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

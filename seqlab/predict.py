@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from seqlab._tensorflow import tf
+from seqlab.errors import SeqlabError
 from seqlab.windows import Windows
 
 __all__ = ["Predictor"]
@@ -21,6 +22,11 @@ class Predictor:
     def __init__(self, model: Any, like: Windows) -> None:
         """Take the model, and any windows with the scaler that it was trained with."""
         self._like = like
+        if tuple(model.input_shape[1:]) != like.input_shape:
+            raise SeqlabError(
+                f"the model takes {model.input_shape[1:]} and the windows are {like.input_shape}:"
+                " the config does not belong to the model. Train the run again"
+            )
         compiled = tf.function(lambda inputs: model(inputs, training=False))
         inputs = tf.TensorSpec((None, *like.input_shape), tf.float32)
         self._call = compiled.get_concrete_function(inputs)

@@ -16,6 +16,7 @@ folder is a pickle.
 """
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -39,6 +40,7 @@ __all__ = ["RUNS", "Run", "create", "find", "listed", "load", "save_series", "wr
 
 RUNS = Path("runs")  # where runs go unless told otherwise
 LATEST = RUNS / "latest"
+HISTORY = ("step", "loss", "val_loss", "learning_rate")  # columns of history.csv
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Run:
         try:
             return keras.models.load_model(self.path / "model.keras", compile=False)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SeqlabError(f"{self.path}/model.keras: cannot be read: {error}") from error
+            raise SeqlabError(
+                f"{self.path}/model.keras: damaged, or of another version. Train the run again"
+            ) from error
 
     @property
     def finished(self) -> bool:
@@ -94,15 +98,25 @@ class Run:
         path = self.path / "history.csv"
         if not path.exists():
             return {}
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else [])}
+        try:
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            return {name: [float(row[name]) for row in rows] for name in HISTORY}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The last evaluation, or nothing."""
         path = self.path / "metrics.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        try:
+            return dict(json.loads(path.read_text()))
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+        ):  # none yet; or damaged, and made again by an evaluation
+            return {}
 
     def plots(self) -> Path:
         """The folder for pictures, made if need be."""
@@ -200,6 +214,8 @@ def listed(folder: Path = RUNS) -> list[Run]:
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """A temporary name to write to, which becomes `path` when all went well."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -224,18 +240,21 @@ def _load_series(path: Path) -> Series:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            values = file["values"]
-            stamps = file.get("times")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            values, stamps = file["values"], file.get("times")
+        if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise ValueError("its values are not a row of finite numbers")
+        times = _stored_times(stamps, about) if stamps is not None else None
+        return Series(about["name"], values, times, about["season"], about["test_rows"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
-    times = None
-    if stamps is not None:
-        import pandas as pd
 
-        times = pd.DatetimeIndex(stamps, tz="UTC" if about["zone"] else None)
-        times = times.tz_convert(about["zone"]) if about["zone"] else times
-        times = pd.DatetimeIndex(times, freq=about["freq"])
-    return Series(about["name"], values, times, about["season"], about["test_rows"])
+
+def _stored_times(stamps: np.ndarray, about: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    times = pd.DatetimeIndex(stamps, tz="UTC" if about["zone"] else None)
+    times = times.tz_convert(about["zone"]) if about["zone"] else times
+    return pd.DatetimeIndex(times, freq=about["freq"])
 
 
 def _record(config: Config, series: Series) -> dict[str, Any]:

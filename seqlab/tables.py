@@ -85,11 +85,22 @@ def _csv(path: Path) -> pd.DataFrame:
     header = re.sub(rb'"[^"]*"', b"", start.split(b"\n")[0])  # names may hold separators
     separator = max(",;\t", key=lambda c: header.count(c.encode()))
     try:
-        return pd.read_csv(path, sep=separator, low_memory=False)
+        frame = pd.read_csv(path, sep=separator, low_memory=False)
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise SeqlabError(
             f"not a CSV file in UTF-8: {_first_line(error)}. Save it as such, or as Parquet"
         ) from error
+    if any(_is_number(name) for name in frame.columns):
+        raise SeqlabError(f"no header: the first line is {', '.join(frame.columns)}. Add the names")
+    return frame
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -162,7 +173,7 @@ def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
         if name == target or pd.api.types.is_numeric_dtype(column):
             continue
         times = _parsed(column)
-        if times.notna().mean() <= 0.5:
+        if times.notna().mean() <= 0.1:
             continue  # not a column of dates
         if times.isna().any():
             row = int(times.isna().to_numpy().argmax())
@@ -175,10 +186,28 @@ def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
 
 
 def _parsed(column: pd.Series) -> pd.Series:
+    """Times, NaT where there is none; of dates such as 1/12/2024, in the order that makes sense.
+
+    The day goes first if that alone reads all of them, or sorts them, or spaces them evenly.
+    """
+    times = _read_times(column, dayfirst=False)
+    if not re.match(r"\s*\d{1,2}[./-]\d{1,2}[./-]", str(column.iloc[0])):
+        return times
+    both = times, _read_times(column, dayfirst=True)
+    return max(both, key=_sense)  # the first, month first, if they are equal
+
+
+def _sense(times: pd.Series) -> tuple[bool, bool, bool]:
+    whole = bool(times.notna().all())
+    ordered = whole and times.is_monotonic_increasing and times.is_unique
+    return whole, ordered, ordered and _regular(pd.DatetimeIndex(times)).freq is not None
+
+
+def _read_times(column: pd.Series, dayfirst: bool) -> pd.Series:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "could not infer format" is no news here
         try:
-            return pd.to_datetime(column, errors="coerce")
+            return pd.to_datetime(column, errors="coerce", dayfirst=dayfirst)
         except (ValueError, TypeError):  # mixed time zones
             return pd.to_datetime(column, errors="coerce", utc=True)
 

@@ -97,7 +97,8 @@ def fit(
     trainer.optimizer.build(trainer.trainable_variables)
     held = data.validation or data.train
     validation = held.dataset(max(config.batch, 1024))
-    first = trainer.evaluate(validation.take(1), verbose=0)  # also builds loss and metrics
+    begun = validation if data.validation else validation.take(1)
+    first = trainer.evaluate(begun, verbose=0)  # also builds loss and metrics
     keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
     keeper.begin(float(first), newest(folder))
     edges, chunks = _edges(config, data, steps)

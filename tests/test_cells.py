@@ -232,10 +232,34 @@ def test_keep_probabilities_outside_are_refused(keep):
         cells.DropoutWrapper(cells.RNNCell(2), output_keep_prob=keep)
 
 
-@pytest.mark.parametrize("lengths", [[3, 6], [-1, 2]])
-def test_lengths_that_cannot_be_are_refused(lengths):
-    with pytest.raises(SeqlabError, match="between 0 and the 5 steps"):
+@pytest.mark.parametrize(
+    ("lengths", "words"),
+    [
+        ([3, 6], "between 0 and the 5 steps"),
+        ([-1, 2], "between 0 and the 5 steps"),
+        ([1], "one integer per sequence"),
+        ([1.5, 2], "one integer per sequence"),
+    ],
+)
+def test_lengths_that_cannot_be_are_refused(lengths, words):
+    with pytest.raises(SeqlabError, match=words):
         cells.dynamic_rnn(cells.RNNCell(2), tf.zeros((2, 5, 1)), np.array(lengths))
+
+
+def test_lists_and_tuples_do_as_well():
+    cell, x = make("lstm", 3, 4), normal(1, 2, 5, 3)
+    state = normal(2, 2, 4), normal(3, 2, 4)
+    one, _ = cells.dynamic_rnn(cell, x.tolist(), [2, 5], state)
+    other, _ = cells.dynamic_rnn(cell, x, np.array([2, 5]), list(state))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_cell_keeps_its_precision():
+    cell = cells.LSTMCell(4, dtype="float64")
+    outputs, _ = cells.dynamic_rnn(cell, np.ones((2, 3, 1)))
+    assert outputs.dtype == "float64"
+    with pytest.raises(SeqlabError, match="float32"):
+        cells.dynamic_rnn(cell, np.ones((2, 3, 1)), implementation="fused")
 
 
 def test_a_state_of_another_structure_is_refused():

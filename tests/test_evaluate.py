@@ -78,6 +78,15 @@ def test_json_holds_numbers_or_null():
     assert set(score.to_json(("rmse",))["metrics"]) == {"rmse"}
 
 
+def test_a_season_in_the_config_goes_first():
+    plain = Series("wave", noisy().values)
+    data = split(plain, DataConfig("wave", window=24, season=12))
+    score = evaluate.score(data, np.array(data.test.raw()[1]))
+    values = data.test.values
+    seasonal = np.sqrt(np.mean((values[24:] - values[12:-12]) ** 2))
+    assert score.baselines["seasonal_naive"]["rmse"] == pytest.approx(seasonal)
+
+
 def test_a_constant_forecast_is_not_called_a_copy(data):
     score = evaluate.score(data, np.full_like(data.test.raw()[1], 10.0))
     assert score.copy_lag is None

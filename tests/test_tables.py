@@ -236,3 +236,18 @@ def test_files_that_are_none(tmp_path):
         tables.read(tmp_path / "nope.csv")
     with pytest.raises(SeqlabError, match=r"my\.parquet: not a Parquet file: .*\. Save it as such"):
         read(tmp_path, table(DAYS, VALUES), name="my.parquet")
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y"])
+@pytest.mark.parametrize("freq", ["D", "MS"])
+def test_the_day_may_come_first(form, freq):
+    days = pd.date_range("2024-01-01", periods=40, freq=freq)
+    frame = pd.DataFrame({"day": days.strftime(form), "sales": np.arange(40.0)})
+    assert list(tables.read_frame(frame).times) == list(days)
+
+
+def test_a_file_without_a_header_is_refused(tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text("2024-01-01,3.5\n2024-01-02,4.5\n")
+    with pytest.raises(SeqlabError, match="no header"):
+        tables.read(path)

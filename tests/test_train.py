@@ -185,3 +185,17 @@ def test_only_the_newest_checkpoints_stay():
     run = train.start(SMALL, data=make())
     names = sorted(p.name for p in (run.path / "checkpoints").iterdir())
     assert names == ["step-00000040.npz", "step-00000050.npz", "step-00000060.npz"]
+
+
+def test_the_first_validation_loss_is_of_all_windows_too():
+    """With more windows than one batch holds; else an untrained network could look best."""
+    config = DataConfig(window=6)
+    grown = Series("grown", np.sin(np.arange(12_000) / 5) * np.linspace(0.01, 3, 12_000))
+    data = split(grown, config)
+    assert len(data.validation) > 1024
+    run = train.start(Config(config, SMALL.model, TrainConfig(steps=1)), data=data)
+    x, y = data.validation.batch(np.arange(len(data.validation)))
+    keras.utils.set_random_seed(0)
+    first = train.models.build(SMALL.model, data.train.input_shape)
+    loss = float(np.mean((first(x).numpy() - y) ** 2))
+    assert run.history["val_loss"][0] == pytest.approx(loss, rel=1e-3)
