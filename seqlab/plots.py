@@ -110,7 +110,7 @@ def error_per_step(score: Score) -> Figure:
             style = {"color": BASELINES[name], "lw": 1.2}
         axes.plot(steps, values, marker="o", ms=4, label=name.replace("_", " "), **style)
     values = np.concatenate(list(score.per_step.values()))
-    if values.min() > 0 and values.max() / values.min() > 20:
+    if values.min() > 0 and values.max() / values.min() > 5:
         axes.set_yscale("log")
     axes.set(title=f"{score.name}: error per step ahead", xlabel="step ahead", ylabel="RMSE")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

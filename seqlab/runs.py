@@ -194,7 +194,7 @@ def find(path: str | Path | None = None) -> Run:
         return load(path)
     if not LATEST.exists():
         raise SeqlabError("no runs here yet. Make one: seqlab train sin")
-    return load(LATEST.resolve())
+    return load(os.path.relpath(LATEST.resolve()))
 
 
 def listed(folder: Path = RUNS) -> list[Run]:

@@ -32,7 +32,7 @@ def read(path: str | Path, target: str | None = None, missing: str = "error") ->
     path = Path(path)
     try:
         frame = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
-        return read_frame(frame, target, missing, name=path.stem)
+        return read_frame(frame, target, missing)
     except SeqlabError as error:
         raise SeqlabError(f"{path}: {error}") from error
     except OSError as error:
@@ -40,7 +40,7 @@ def read(path: str | Path, target: str | None = None, missing: str = "error") ->
 
 
 def read_frame(
-    frame: pd.DataFrame, target: str | None = None, missing: str = "error", name: str = "data"
+    frame: pd.DataFrame, target: str | None = None, missing: str = "error", name: str | None = None
 ) -> Series:
     """One numeric column of a DataFrame as a series.
 
@@ -52,7 +52,7 @@ def read_frame(
         target: the column; by default the only numeric one.
         missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines;
             ``drop`` drops rows without a value and takes the others as evenly spaced.
-        name: of the series.
+        name: of the series; by default the column's.
 
     Raises:
         SeqlabError: no rows, no such column, text or infinite or missing values, times that are
@@ -69,7 +69,7 @@ def read_frame(
     season = None
     if times is not None:
         season = _SEASONS.get((times.freqstr or "").split("-")[0])
-    return Series(name, values, times, season)
+    return Series(name or str(column), values, times, season)
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -99,7 +99,7 @@ def test_forecast_continues_the_dates(capsys, tmp_path):
     assert cli.main(["forecast", "sales", "--steps", "10", "--csv", str(out), "--plot"]) == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert [row["time"] for row in rows][::9] == ["2024-12-01", "2024-12-10"]
-    assert all(0 < float(row["my"]) < 40 for row in rows)
+    assert all(0 < float(row["sales"]) < 40 for row in rows)
     assert "beyond step 7 the network runs on its own output" in capsys.readouterr().out
     assert Path("sales/plots/forecast.png").read_bytes().startswith(PNG)
 

@@ -39,7 +39,7 @@ def refusal(folder, text, **options):
 def test_a_csv_is_read_whatever_its_separator(tmp_path, separator, end, mark):
     series = read(tmp_path, mark + table(DAYS, VALUES, separator).replace("\n", end))
     np.testing.assert_array_equal(series.values, VALUES)
-    assert series.name == "my" and series.values.dtype == np.float64
+    assert series.name == "sales" and series.values.dtype == np.float64
     assert series.times.strftime("%Y-%m-%d").tolist() == DAYS
 
 
@@ -55,7 +55,7 @@ def test_parquet_keeps_float32_and_times(tmp_path, form, end):
     path = tmp_path / f"shop{end}"
     (frame.set_index("day") if form == "index" else frame).to_parquet(path)
     series = tables.read(path)
-    assert series.values.dtype == np.float32 and series.season == 7 and series.name == "shop"
+    assert series.values.dtype == np.float32 and series.season == 7 and series.name == "sales"
     np.testing.assert_array_equal(series.values, np.float32(VALUES))
 
 
