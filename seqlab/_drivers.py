@@ -126,6 +126,10 @@ class DynamicRNN(keras.layers.Layer):
             self.cell, inputs, sequence_length, initial_state, training, self.implementation
         )
 
+    def compute_output_spec(self, inputs: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Shapes alone, so that building a model traces nothing."""
+        return _spec(self.cell, inputs, self.compute_dtype)
+
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, the cell serialised."""
         return {
@@ -182,6 +186,12 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
         backwards = _reversed(inputs, sequence_length)
         bw, state_bw = self.backward(backwards, sequence_length, state_bw, training=training)
         return (fw, _reversed(bw, sequence_length)), (state_fw, state_bw)
+
+    def compute_output_spec(self, inputs: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Shapes alone, as `DynamicRNN` gives them."""
+        cells = self.forward.cell, self.backward.cell
+        outputs, states = zip(*(_spec(c, inputs, self.compute_dtype) for c in cells), strict=True)
+        return outputs, states
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor, the cells serialised."""
@@ -240,6 +250,13 @@ def _run(
     if lengths is not None:
         lengths = ops.cast(lengths, "int32")
     return cell.sequence(inputs, states, lengths, bool(training), implementation)
+
+
+def _spec(cell: Any, inputs: Any, dtype: str) -> tuple[Any, Any]:
+    batch, steps = inputs.shape[:2]
+    sizes = cell.state_size if isinstance(cell.state_size, (list, tuple)) else [cell.state_size]
+    states = keras.tree.map_structure(lambda size: keras.KerasTensor((batch, size), dtype), sizes)
+    return keras.KerasTensor((batch, steps, cell.output_size), dtype), states
 
 
 def _reversed(inputs: Any, lengths: Any) -> Any:

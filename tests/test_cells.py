@@ -246,6 +246,18 @@ def test_lengths_that_cannot_be_are_refused(lengths, words):
         cells.dynamic_rnn(cells.RNNCell(2), tf.zeros((2, 5, 1)), np.array(lengths))
 
 
+def test_symbolic_inputs_have_the_shapes_of_real_ones():
+    stack = cells.StackedRNNCells([make("lstm", 3, 4, 1), make("gru", 4, 2, 2)])
+    symbol, lengths = keras.Input((5, 3)), keras.Input((), dtype="int32")
+    made = cells.dynamic_rnn(stack, symbol * 2, lengths)
+    both = cells.bidirectional_dynamic_rnn(make("rnn", 3, 4, 3), make("rnn", 3, 4, 4), symbol)
+    model = keras.Model([symbol, lengths], [*keras.tree.flatten(made), *keras.tree.flatten(both)])
+    x, known = normal(1, 2, 5, 3), np.array([2, 5])
+    found = model([x, known])
+    assert [(None, *part.shape[1:]) for part in found] == [part.shape for part in model.outputs]
+    np.testing.assert_allclose(found[0], cells.dynamic_rnn(stack, 2 * x, known)[0], atol=1e-6)
+
+
 def test_lists_and_tuples_do_as_well():
     cell, x = make("lstm", 3, 4), normal(1, 2, 5, 3)
     state = normal(2, 2, 4), normal(3, 2, 4)
