@@ -6,7 +6,7 @@ import numpy as np
 
 from seqlab.datasets import Split
 
-__all__ = ["BASELINES", "forecasts"]
+__all__ = ["BASELINES", "forecasts", "spoken"]
 
 _SAMPLE = 20_000  # windows for the least squares: enough for hundreds of lags
 
@@ -63,3 +63,8 @@ def forecasts(split: Split) -> dict[str, np.ndarray]:
     """Every baseline that can be computed for the test part, ``[W, P]`` in original units."""
     made = {name: make(split) for name, make in BASELINES.items()}
     return {name: values for name, values in made.items() if values is not None}
+
+
+def spoken(name: str) -> str:
+    """A name as a person writes it."""
+    return name.replace("_", " ")

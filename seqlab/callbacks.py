@@ -119,6 +119,11 @@ class _Progress(keras.callbacks.Callback):
         self.steps = self.model.total_steps
         self.begun_at, self.begun_step = time.monotonic(), self._step()
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Take up the losses of an evaluation."""
+        del epoch
+        self.shown = {k.replace("val_", "validation "): float(v) for k, v in (logs or {}).items()}
+
     def _step(self) -> int:
         return int(self.model.optimizer.iterations)
 
@@ -160,11 +165,6 @@ class ProgressBar(_Progress):
         self.shown["loss"] = float((logs or self.shown)["loss"])
         self.bar.update(self.task, completed=self._step(), description=self._numbers())
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take up the validation loss."""
-        del epoch
-        self.shown = {k.replace("val_", "validation "): float(v) for k, v in (logs or {}).items()}
-
     def on_train_end(self, logs: Any = None) -> None:
         """Leave the bar as it stands."""
         del logs
@@ -176,6 +176,5 @@ class ProgressLines(_Progress):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Print the line."""
-        del epoch
-        self.shown = {k.replace("val_", "validation "): float(v) for k, v in (logs or {}).items()}
+        super().on_epoch_end(epoch, logs)
         print(f"step {self._step()} of {self.steps}  {self._numbers()}", flush=True)  # noqa: T201

@@ -71,6 +71,7 @@ def make_config(options: Namespace) -> Config:
 def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
     """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
     from seqlab import runs as folders
+    from seqlab.checkpoints import newest
     from seqlab.datasets import load, split
 
     run = _unfinished(config, out) if resume else None
@@ -90,8 +91,8 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
         return trainer.resume(run, [] if quiet else [_progress()])
     except KeyboardInterrupt:
-        kept = sorted((run.path / "checkpoints").glob("step-*.npz"))
-        step = int(kept[-1].stem.removeprefix("step-")) if kept else 0
+        kept = newest(run.path / "checkpoints")
+        step = int(kept.stem.removeprefix("step-")) if kept else 0
         raise SeqlabError(
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
             " Go on with the same command and --resume"

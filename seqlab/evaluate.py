@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import baselines, metrics
+from seqlab.baselines import spoken
 from seqlab.datasets import Split
 from seqlab.errors import SeqlabError
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
@@ -65,8 +66,8 @@ class Score:
         """How the network stands, in one sentence."""
         own = self.metrics["rmse"]
         others = {name: values["rmse"] for name, values in self.baselines.items()}
-        beaten = [_spoken(name) for name, other in others.items() if own < other]
-        best, lowest = _spoken(self.best_baseline), others[self.best_baseline]
+        beaten = [spoken(name) for name, other in others.items() if own < other]
+        best, lowest = spoken(self.best_baseline), others[self.best_baseline]
         if own < lowest:
             return (
                 f"The network beats every baseline: RMSE {own:.3g} against {lowest:.3g} of the best,"
@@ -222,10 +223,6 @@ def _measure(truth: np.ndarray, forecast: np.ndarray, scale: float) -> dict[str,
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _lower(small: float, large: float) -> str:

@@ -32,6 +32,11 @@ class Forecast:
     horizon: int
 
     @property
+    def unit(self) -> str:
+        """What the labels are: ``time`` or ``row``."""
+        return "row" if isinstance(self.labels, np.ndarray) else "time"
+
+    @property
     def note(self) -> str:
         """What it is, in a sentence."""
         steps = len(self.values)
@@ -43,7 +48,7 @@ class Forecast:
     def rows(self) -> Iterator[tuple[Any, float]]:
         """Label and value of each step; days without a time of day are dates."""
         labels = self.labels
-        if not isinstance(labels, np.ndarray) and (labels == labels.normalize()).all():
+        if self.unit == "time" and (labels == labels.normalize()).all():
             labels = labels.date
         return zip(labels, self.values.tolist(), strict=True)
 
@@ -68,11 +73,10 @@ def write_csv(made: Forecast, path: Path) -> Path:
     Raises:
         SeqlabError: the file cannot be written.
     """
-    header = ("row" if isinstance(made.labels, np.ndarray) else "time", made.name)
     try:
         with written(path) as temporary, temporary.open("w", newline="") as file:
             table = csv.writer(file)
-            table.writerow(header)
+            table.writerow((made.unit, made.name))
             table.writerows((label, f"{value:.9g}") for label, value in made.rows())
     except OSError as error:
         raise SeqlabError(

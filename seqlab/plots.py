@@ -8,6 +8,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from seqlab.baselines import spoken
 from seqlab.errors import SeqlabError
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
@@ -108,7 +109,7 @@ def error_per_step(score: Score) -> Figure:
         style: dict[str, Any] = {"color": NETWORK, "lw": 2.5, "zorder": 3}
         if name != "network":
             style = {"color": BASELINES[name], "lw": 1.2}
-        axes.plot(steps, values, marker="o", ms=4, label=name.replace("_", " "), **style)
+        axes.plot(steps, values, marker="o", ms=4, label=spoken(name), **style)
     values = np.concatenate(list(score.per_step.values()))
     if values.min() > 0 and values.max() / values.min() > 5:
         axes.set_yscale("log")
@@ -126,7 +127,7 @@ def forecast(series: Series, made: Forecast) -> Figure:
     known = series.values[-shown:]
     before: Any = np.arange(len(series) - shown + 1, len(series) + 1)
     after: Any = made.labels
-    if not isinstance(after, np.ndarray):
+    if made.unit == "time":
         before, after = series.times[-shown:], after.to_numpy()
     axes.plot(before, known, color=TRUTH, label="known")
     joined = np.concatenate([known[-1:], made.values])
@@ -135,7 +136,7 @@ def forecast(series: Series, made: Forecast) -> Figure:
         mark = after[made.horizon - 1]
         axes.axvline(mark, color=MARK, ls=":", label="from here on its own output")
     axes.set(title=f"{made.name}: forecast of {len(after)} steps", ylabel=made.name)
-    _label_rows(axes, None if isinstance(made.labels, np.ndarray) else series.times)
+    _label_rows(axes, series.times if made.unit == "time" else None)
     axes.legend()
     return figure
 

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from seqlab.baselines import spoken
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
 from seqlab.runs import Run
@@ -44,17 +44,17 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
     windows, horizon = score.truth.shape
     ahead = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
     title = f"{score.name}, test part: {windows} windows, {ahead}"
-    rows = [(_spoken(who), *(number(v[name]) for name in names)) for who, v in everyone.items()]
+    rows = [(spoken(who), *(number(v[name]) for name in names)) for who, v in everyone.items()]
     yield table(("", *map(_title, names)), rows, title)
     if horizon > 1:
         steps = sorted({1, horizon, *range(1, horizon + 1, max(1, horizon // 6))})
         rows = [
-            (_spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()
+            (spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()
         ]
         yield table(("RMSE at step ahead", *map(str, steps)), rows)
     yield score.verdict
     if math.isfinite(score.skill):
-        best = _spoken(score.best_baseline)
+        best = spoken(score.best_baseline)
         yield f"Skill against {best}: {score.skill:.3f} (1 is perfect, 0 is no better)."
     yield score.copy_verdict
     undefined = [_title(name) for name in names if not math.isfinite(score.metrics[name])]
@@ -64,11 +64,10 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
 
 def forecast_table(made: Forecast) -> Table:
     """Time and value of each step; of a long forecast the first ones."""
-    labels = "row" if isinstance(made.labels, np.ndarray) else "time"
     rows = [(str(label), f"{value:.6g}") for label, value in made.rows()]
     if len(rows) > SHOWN:
         rows = [*rows[:SHOWN], ("...", f"{len(rows) - SHOWN} more: --csv FILE")]
-    return table((labels, made.name), rows)
+    return table((made.unit, made.name), rows)
 
 
 def runs_table(runs: Iterable[Run]) -> Table:
@@ -87,10 +86,6 @@ def runs_table(runs: Iterable[Run]) -> Table:
             )
         )
     return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _title(name: str) -> str:

@@ -111,11 +111,7 @@ class Run:
         path = self.path / "metrics.json"
         try:
             return dict(json.loads(path.read_text()))
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-        ):  # none yet; or damaged, and made again by an evaluation
+        except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
             return {}
 
     def plots(self) -> Path:
