@@ -50,7 +50,8 @@ def prediction(score: Score, times: Any = None) -> Figure:
     if near:
         axes[0].set_title(axes[0].get_title() + " (the lines hide each other: see below)")
         _zoom(axes[1], rows, truth, guess, axes[0])
-    _label_rows(axes[-1], times)
+    for one in axes:
+        _label_rows(one, times)
     return figure
 
 
