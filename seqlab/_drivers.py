@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._loop import output_size, sequence
 from seqlab._tensorflow import keras, tf
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.wrappers import bare_cells
@@ -13,7 +14,6 @@ __all__ = [
     "DynamicRNN",
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
-    "loop",
 ]
 
 ops = keras.ops
@@ -207,29 +207,6 @@ class BidirectionalDynamicRNN(keras.layers.Layer):
         return cls(**{**config, **cells})
 
 
-def loop(cell: Any, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
-    """Step a cell through ``[B, T, D]``; a sequence that has ended keeps its state and outputs 0."""
-    xs = _swap(inputs)
-    steps = tf.shape(xs)[0]
-    # Keras' own scan wants outputs structured as the state, hence TensorFlow's loop.
-    outputs = tf.TensorArray(inputs.dtype, steps, element_shape=(inputs.shape[0], cell.output_size))
-
-    def step(t: Any, states: Any, outputs: Any) -> tuple[Any, Any, Any]:
-        output, new_states = cell(xs[t], states, training=training)
-        if lengths is not None:
-            going = (t < lengths)[:, None]  # [B, 1]
-            output = tf.where(going, output, tf.zeros_like(output))
-            new_states = tf.nest.map_structure(
-                lambda new, old: tf.where(going, new, old), new_states, states
-            )
-        return t + 1, new_states, outputs.write(t, output)
-
-    _, states, outputs = tf.while_loop(
-        lambda t, *_: t < steps, step, (0, states, outputs), maximum_iterations=steps
-    )
-    return _swap(outputs.stack()), states
-
-
 def _run(
     cell: Any, inputs: Any, lengths: Any, states: Any, training: bool, implementation: str
 ) -> tuple[Any, Any]:
@@ -249,14 +226,14 @@ def _run(
         states = keras.tree.pack_sequence_as(zeros, keras.tree.flatten(states))  # (h, c), too
     if lengths is not None:
         lengths = ops.cast(lengths, "int32")
-    return cell.sequence(inputs, states, lengths, bool(training), implementation)
+    return sequence(cell, inputs, states, lengths, bool(training), implementation)
 
 
 def _spec(cell: Any, inputs: Any, dtype: str) -> tuple[Any, Any]:
     batch, steps = inputs.shape[:2]
     sizes = cell.state_size if isinstance(cell.state_size, (list, tuple)) else [cell.state_size]
     states = keras.tree.map_structure(lambda size: keras.KerasTensor((batch, size), dtype), sizes)
-    return keras.KerasTensor((batch, steps, cell.output_size), dtype), states
+    return keras.KerasTensor((batch, steps, output_size(cell)), dtype), states
 
 
 def _reversed(inputs: Any, lengths: Any) -> Any:

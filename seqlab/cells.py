@@ -11,15 +11,15 @@ also has ``sequence(inputs, states, lengths, training, implementation)``; `loop`
 from typing import Any
 
 from seqlab import _fused
+from seqlab._cell import Cell
 from seqlab._drivers import (
     BidirectionalDynamicRNN,
     DynamicRNN,
     bidirectional_dynamic_rnn,
     dynamic_rnn,
-    loop,
 )
+from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
-from seqlab.errors import SeqlabError, check_positive
 from seqlab.wrappers import DropoutWrapper, StackedRNNCells
 
 __all__ = [
@@ -29,13 +29,15 @@ __all__ = [
     "DynamicRNN",
     "GRUCell",
     "LSTMCell",
+    "Path",
     "RNNCell",
+    "SlowPathWarning",
     "StackedRNNCells",
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
     "gru_step",
-    "loop",
     "lstm_step",
+    "paths",
     "rnn_step",
 ]
 
@@ -78,58 +80,8 @@ def gru_step(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> A
     return z * h + (1 - z) * ops.tanh(from_x[2] + r * from_h[2])
 
 
-class _Cell(keras.layers.Layer):
-    """What the three cells share: their weights and their zero state."""
-
-    gates: int
-    states: int = 1
-
-    def __init__(self, units: int, **kwargs: Any) -> None:
-        check_positive("units", units)
-        super().__init__(**kwargs)
-        self.units = units
-        self.output_size = units
-        self.state_size = [units] * self.states
-
-    def build(self, input_shape: Any) -> None:
-        columns = self.gates * self.units
-        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], columns))
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel", shape=(self.units, columns), initializer="orthogonal"
-        )
-        self.bias = self.add_weight(
-            name="bias", shape=self.bias_shape(), initializer=self.initial_bias
-        )
-
-    def bias_shape(self) -> tuple[int, ...]:
-        """``[gates H]``."""
-        return (self.gates * self.units,)
-
-    def initial_bias(self, shape: Any, dtype: Any = None) -> Any:
-        """Zeros."""
-        return ops.zeros(shape, dtype)
-
-    def get_initial_state(self, batch_size: Any) -> list[Any]:
-        """Zeros, one ``[B, H]`` per state."""
-        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
-
-    def sequence(
-        self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
-    ) -> tuple[Any, Any]:
-        """All steps of ``[B, T, D]``: outputs ``[B, T, H]``, zero past the end, and final states."""
-        if implementation == "fused":
-            raise SeqlabError(
-                f"{type(self).__name__} has no fused kernel. Use implementation='auto'"
-            )
-        return loop(self, inputs, states, lengths, training)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "units": self.units}
-
-
 @keras.saving.register_keras_serializable("seqlab")
-class RNNCell(_Cell):
+class RNNCell(Cell):
     """The basic recurrent cell; see `rnn_step`.
 
     Weights: kernel ``[D, H]``, recurrent_kernel ``[H, H]``, bias ``[H]``. State: ``[h]``.
@@ -145,7 +97,7 @@ class RNNCell(_Cell):
 
 
 @keras.saving.register_keras_serializable("seqlab")
-class LSTMCell(_Cell):
+class LSTMCell(Cell):
     """The LSTM cell; see `lstm_step`.
 
     Weights: kernel ``[D, 4 H]``, recurrent_kernel ``[H, 4 H]``, bias ``[4 H]``, gates i, f, g, o.
@@ -168,25 +120,24 @@ class LSTMCell(_Cell):
         h, c = lstm_step(inputs, states[0], states[1], *weights)
         return h, [h, c]
 
-    def sequence(
-        self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
-    ) -> tuple[Any, Any]:
-        """All steps by one kernel, unless the loop is asked for or the precision is not float32."""
-        if implementation == "fused" and self.compute_dtype != "float32":
-            raise SeqlabError(
-                f"the fused kernel computes in float32, this cell in {self.compute_dtype}."
-                " Use implementation='auto'"
-            )
-        if implementation == "loop" or (
-            implementation == "auto" and self.compute_dtype != "float32"
-        ):
-            return loop(self, inputs, states, lengths, training)
+    def paths(self, implementation: str = "auto") -> list[Path]:
+        """How `sequence` runs, and why."""
+        if self.compute_dtype != "float32":
+            reason = f"the kernel computes in float32, this cell in {self.compute_dtype}"
+            return [Path(self.name, "loop", reason)]
+        if implementation == "loop":
+            return [Path(self.name, "loop", "asked for")]
+        return [Path(self.name, "fused", "float32 on a CPU")]
+
+    def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
+        """All steps by one kernel."""
+        del training
         weights = (self.kernel, self.recurrent_kernel, self.bias)
         return _fused.lstm(inputs, states, lengths, *weights)
 
 
 @keras.saving.register_keras_serializable("seqlab")
-class GRUCell(_Cell):
+class GRUCell(Cell):
     """The GRU cell with the reset gate after the product; see `gru_step`.
 
     Weights: kernel ``[D, 3 H]``, recurrent_kernel ``[H, 3 H]``, bias ``[2, 3 H]``, gates z, r, g.

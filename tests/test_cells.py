@@ -133,9 +133,6 @@ class Counter(keras.layers.Layer):
     def call(self, inputs, states, training=False):
         return states[0] + inputs, [states[0] + 1]
 
-    def sequence(self, inputs, states, lengths, training, implementation):
-        return cells.loop(self, inputs, states, lengths, training)
-
 
 def test_the_driver_alone_stops_each_sequence_at_its_end():
     x = tf.zeros((3, 4, 1))

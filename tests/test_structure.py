@@ -19,9 +19,10 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "wrappers"],
-    ["windows", "tables", "_drivers"],
-    ["datasets", "cells"],
+    ["series", "scaling", "_fused", "_adam", "_loop"],
+    ["windows", "tables", "_cell", "wrappers"],
+    ["datasets", "_drivers"],
+    ["cells"],
     ["runs", "baselines", "models"],
     ["checkpoints", "predict"],
     ["forecasts"],

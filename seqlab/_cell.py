@@ -1,0 +1,80 @@
+"""What cells with weights share: units, the zero state, the kernels of input and state."""
+
+from typing import Any
+
+from seqlab._loop import Path, check_path, loop
+from seqlab._tensorflow import keras
+from seqlab.errors import check_positive
+
+__all__ = ["Cell"]
+
+ops = keras.ops
+
+
+class Cell(keras.layers.Layer):
+    """One time step of H units; a subclass says how many gates and states, and how a step goes.
+
+    `build` makes ``kernel`` ``[D, gates H]``, ``recurrent_kernel`` ``[H, gates H]`` and ``bias``, in
+    the order of Keras. `_config_names` lists the constructor's arguments for `get_config`.
+    """
+
+    gates: int
+    states: int = 1
+    _config_names: tuple[str, ...] = ("units",)
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        check_positive("units", units)
+        super().__init__(**kwargs)
+        self.units = units
+        self.output_size = units
+        self.state_size = [units] * self.states
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs ``[B, D]``."""
+        columns = self.gates * self.units
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], columns))
+        self.recurrent_kernel = self.add_weight(
+            name="recurrent_kernel",
+            shape=(self.output_size, columns),
+            initializer="orthogonal",
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=self.bias_shape(), initializer=self.initial_bias
+        )
+
+    def bias_shape(self) -> tuple[int, ...]:
+        """``[gates H]``."""
+        return (self.gates * self.units,)
+
+    def initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        """Zeros."""
+        return ops.zeros(shape, dtype)
+
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
+        """Zeros, one ``[B, H]`` per state."""
+        return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
+
+    def paths(self, implementation: str = "auto") -> list[Path]:
+        """How `sequence` runs, and why: one entry."""
+        del implementation
+        return [Path(self.name, "loop", f"{type(self).__name__} has no kernel")]
+
+    def sequence(
+        self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
+    ) -> tuple[Any, Any]:
+        """All steps of ``[B, T, D]``: outputs ``[B, T, H]``, zero past the end, and final states."""
+        (path,) = self.paths(implementation)
+        check_path(path, implementation)
+        run = loop if path.implementation == "loop" else type(self).whole
+        return run(self, inputs, states, lengths, training)
+
+    def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
+        """As `sequence`, by the kernel; only for cells whose `paths` offers one."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in self._config_names},
+        }

@@ -1,0 +1,128 @@
+"""What a driver asks of a cell, and the plain loop over time that serves every cell.
+
+A cell is a Keras layer ``cell(inputs, states, training) -> (output, states)`` with `state_size` and
+`get_initial_state`; any cell of Keras will do. Ours add, all optional:
+
+- ``stepper(batch_size, training)``: the step function of one sequence, for cells that draw something
+  once per sequence (a dropout mask, say);
+- ``sequence(inputs, states, lengths, training, implementation)``: all steps at once;
+- ``paths(implementation)``: how `sequence` would run each layer, and why.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab._tensorflow import keras, tf
+from seqlab.errors import SeqlabError
+
+__all__ = [
+    "Path",
+    "SlowPathWarning",
+    "check_path",
+    "loop",
+    "output_size",
+    "paths",
+    "sequence",
+    "stepper",
+]
+
+ops = keras.ops
+
+
+class SlowPathWarning(UserWarning):
+    """A layer runs slower than it could, for a reason that the caller can change; said once."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """How a cell is run over time, and why.
+
+    Attributes:
+        cell: name of the cell.
+        implementation: ``fused`` (one kernel for the whole sequence), ``scan`` (parallel over time) or
+            ``loop``.
+        reason: why, in words.
+        remedy: what would make it faster; empty where nothing does.
+    """
+
+    cell: str
+    implementation: str
+    reason: str
+    remedy: str = ""
+
+
+def sequence(
+    cell: Any, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
+) -> tuple[Any, Any]:
+    """All steps of ``[B, T, D]``: outputs ``[B, T, H]``, zero past the end, and final states."""
+    if hasattr(cell, "sequence"):
+        return cell.sequence(inputs, states, lengths, training, implementation)
+    check_path(paths(cell)[0], implementation)
+    return loop(cell, inputs, states, lengths, training)
+
+
+def paths(cell: Any, implementation: str = "auto") -> list[Path]:
+    """How `dynamic_rnn` runs a cell, layer by layer, and why."""
+    if hasattr(cell, "paths"):
+        return list(cell.paths(implementation))
+    return [Path(cell.name, "loop", f"{type(cell).__name__} has no kernel")]
+
+
+def check_path(path: Path, implementation: str) -> None:
+    """Refuse a forced kernel that there is none of; report once a slow path that could be fast."""
+    if implementation == "fused" and path.implementation == "loop":
+        remedy = path.remedy or "Use implementation='auto'"
+        raise SeqlabError(f"no fused kernel for `{path.cell}`: {path.reason}. {remedy}")
+    if implementation == "auto" and path.implementation == "loop" and path.remedy:
+        message = f"`{path.cell}` runs the plain loop: {path.reason}. {path.remedy}"
+        if message not in _said:
+            _said.add(message)
+            warnings.warn(message, SlowPathWarning, stacklevel=2)
+
+
+_said: set[str] = set()
+
+
+def stepper(cell: Any, batch_size: Any, training: bool) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """The step ``(inputs, states) -> (output, states)`` of one sequence."""
+    if hasattr(cell, "stepper"):
+        return cell.stepper(batch_size, training)
+    return lambda inputs, states: cell(inputs, states, training=training)
+
+
+def output_size(cell: Any) -> int:
+    """H; for a cell of Keras that does not say, the size of its first state."""
+    size = getattr(cell, "output_size", None)
+    return keras.tree.flatten(cell.state_size)[0] if size is None else size
+
+
+def loop(cell: Any, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
+    """Step a cell through ``[B, T, D]``; a sequence that has ended keeps its state and outputs 0."""
+    xs = ops.swapaxes(inputs, 0, 1)
+    steps = tf.shape(xs)[0]
+    run = stepper(cell, tf.shape(inputs)[0], training)
+    # Keras' own scan wants outputs structured as the state, hence TensorFlow's loop.
+    shape = (inputs.shape[0], output_size(cell))
+    outputs = tf.TensorArray(cell.compute_dtype, steps, element_shape=shape)
+
+    def step(t: Any, states: Any, outputs: Any) -> tuple[Any, Any, Any]:
+        output, new_states = run(xs[t], states)
+        if lengths is not None:
+            going = t < lengths  # [B]
+            output = _where(going, output, tf.zeros_like(output))
+            new_states = tf.nest.map_structure(
+                lambda new, old: _where(going, new, old), new_states, states
+            )
+        return t + 1, new_states, outputs.write(t, output)
+
+    _, states, outputs = tf.while_loop(
+        lambda t, *_: t < steps, step, (0, states, outputs), maximum_iterations=steps
+    )
+    return ops.swapaxes(outputs.stack(), 0, 1), states
+
+
+def _where(rows: Any, new: Any, old: Any) -> Any:
+    """Choose by row ``[B]`` between two ``[B, ...]``."""
+    return tf.where(tf.reshape(rows, [-1] + [1] * (len(new.shape) - 1)), new, old)
