@@ -1,5 +1,7 @@
 """Cells, wrappers and drivers against NumPy loops and against Keras: values and gradients."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -7,23 +9,24 @@ import reference
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zoo import make, normal
 
 from seqlab import cells
 from seqlab.errors import SeqlabError
 
-KERAS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-WAYS = [("rnn", "loop"), ("lstm", "loop"), ("lstm", "fused"), ("gru", "loop")]
-
-
-def make(name, features, units, seed=0):
-    cell = cells.CELLS[name](units)
-    cell.build((None, features))
-    cell.set_weights(reference.weights(name, features, units, seed))
-    return cell
-
-
-def normal(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+KERAS = {
+    "rnn": keras.layers.SimpleRNN,
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "gru_before": partial(keras.layers.GRU, reset_after=False),
+}
+WAYS = [
+    ("rnn", "loop"),
+    ("lstm", "loop"),
+    ("lstm", "fused"),
+    ("gru", "loop"),
+    ("gru_before", "loop"),
+]
 
 
 @settings(max_examples=15, deadline=None)

@@ -1,0 +1,109 @@
+"""Every cell against a NumPy loop in float64: values, and gradients of every weight and input."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zoo import VARIANTS, initial, make, normal
+
+from seqlab import cells
+from seqlab.errors import SeqlabError
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@settings(max_examples=8, deadline=None)
+@given(
+    shape=st.tuples(*(st.integers(1, n) for n in (5, 9, 4, 6))),
+    data=st.data(),
+    started=st.booleans(),
+)
+def test_every_cell_equals_a_loop_in_numpy(name, shape, data, started):
+    batch, steps, features, units = shape
+    lengths = data.draw(st.lists(st.integers(0, steps), min_size=batch, max_size=batch))
+    cell, x = make(name, features, units), normal(1, batch, steps, features)
+    state = initial(cell, batch) if started else cell.get_initial_state(batch)
+    state = [np.asarray(part) for part in state]
+    found = cells.dynamic_rnn(cell, x, np.array(lengths), state if started else None)
+    expected = reference.run(reference.STEPS[name], cell.get_weights(), x, state, lengths)
+    for one, other in zip(keras.tree.flatten(found), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+LENGTHS = [0, 5, 2]
+
+
+def weighted(seed, parts):
+    """A loss in which every element of every part has a weight of its own."""
+    return sum((part * normal(seed + i, *part.shape)).sum() for i, part in enumerate(parts))
+
+
+def numeric_gradients(name, x, state, weights):
+    """Central differences of the NumPy loop, in float64: of inputs, state and weights."""
+    values = [part.astype(np.float64) for part in (x, *state, *weights)]
+    gradients = [np.zeros_like(value) for value in values]
+
+    def loss():
+        x, state, weights = values[0], values[1 : 1 + count], values[1 + count :]
+        outputs, ends = reference.run(reference.STEPS[name], weights, x, state, LENGTHS)
+        return weighted(5, [outputs, *ends])
+
+    count, step = len(state), 1e-6
+    for value, gradient in zip(values, gradients, strict=True):
+        for place in np.ndindex(value.shape):
+            kept = value[place]
+            value[place] = kept + step
+            above = loss()
+            value[place] = kept - step
+            gradient[place] = (above - loss()) / (2 * step)
+            value[place] = kept
+    return gradients
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_gradients_equal_those_of_the_numpy_loop(name):
+    cell, x = make(name, 2, 3), normal(3, 3, 5, 2)
+    state = initial(cell, 3)
+    with tf.GradientTape() as tape:
+        given = [tf.constant(part) for part in (x, *state)]
+        tape.watch(given)
+        outputs, ends = cells.dynamic_rnn(cell, given[0], np.array(LENGTHS), given[1:])
+        parts = [outputs, *ends]
+        loss = sum(tf.reduce_sum(part * normal(5 + i, *part.shape)) for i, part in enumerate(parts))
+    ours = tape.gradient(loss, [*given, *(weight.value for weight in cell.weights)])
+    theirs = numeric_gradients(name, x, state, cell.get_weights())
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_an_lstm_without_options_has_the_kernel_and_with_them_says_why_not():
+    assert cells.paths(cells.LSTMCell(2))[0].implementation == "fused"
+    for options in ({"use_peepholes": True}, {"num_proj": 2}, {"cell_clip": 1.0}):
+        (path,) = cells.paths(cells.LSTMCell(2, **options))
+        assert path.implementation == "loop"
+        assert all(name in path.reason for name in options)
+
+
+def test_the_forget_bias_is_a_weight_at_the_start():
+    cell = cells.LSTMCell(2, forget_bias=-0.5)
+    cell.build((None, 1))
+    assert cell.bias.numpy().tolist() == [0, 0, -0.5, -0.5, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"units": 0}, "`units` must be a positive integer. Received: 0"),
+        ({"num_proj": 0}, "`num_proj` must be a positive integer. Received: 0"),
+        ({"num_proj": 1.5}, "`num_proj` must be a positive integer. Received: 1.5"),
+        ({"cell_clip": 0}, "`cell_clip` must be a positive number. Received: 0"),
+        ({"num_proj": 2, "proj_clip": -1.0}, "`proj_clip` must be a positive number. Received: -1"),
+        ({"proj_clip": 1.0}, "give `num_proj`"),
+        ({"forget_bias": float("nan")}, "`forget_bias` must be a finite number. Received: nan"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, words):
+    with pytest.raises(SeqlabError, match=words):
+        cells.LSTMCell(**{"units": 2, **options})
