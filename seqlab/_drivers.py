@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from seqlab._loop import output_size, sequence
+from seqlab import _parts
+from seqlab._loop import output_size
 from seqlab._tensorflow import keras, tf
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.wrappers import bare_cells
@@ -226,7 +227,7 @@ def _run(
         states = keras.tree.pack_sequence_as(zeros, keras.tree.flatten(states))  # (h, c), too
     if lengths is not None:
         lengths = ops.cast(lengths, "int32")
-    return sequence(cell, inputs, states, lengths, bool(training), implementation)
+    return _parts.run(cell, inputs, states, lengths, bool(training), implementation)
 
 
 def _spec(cell: Any, inputs: Any, dtype: str) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ serves any cell there.
 
 from typing import Any
 
-from seqlab import _fused
+from seqlab import _fused_gru, _fused_lstm
 from seqlab._cell import Cell
 from seqlab._drivers import (
     BidirectionalDynamicRNN,
@@ -235,7 +235,7 @@ class LSTMCell(Cell):
         """All steps by one kernel."""
         del training
         weights = (self.kernel, self.recurrent_kernel, self.bias)
-        return _fused.lstm(inputs, states, lengths, *weights)
+        return _fused_lstm.lstm(inputs, states, lengths, *weights)
 
 
 def _check_lstm_options(num_proj: Any, cell_clip: Any, proj_clip: Any) -> None:
@@ -274,6 +274,20 @@ class GRUCell(Cell):
         """``[2, 3 H]``: for the inputs, and for the state; or ``[3 H]``."""
         columns = super().bias_shape()
         return (2, *columns) if self.reset_after else columns
+
+    def paths(self, implementation: str = "auto") -> list[Path]:
+        """How `sequence` runs, and why."""
+        if not self.reset_after:
+            return [Path(self.name, "loop", "the kernel has the reset gate after the product")]
+        if implementation == "loop":
+            return [Path(self.name, "loop", "asked for")]
+        return [Path(self.name, "fused", "reset gate after the product")]
+
+    def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
+        """All steps by one kernel."""
+        del training
+        weights = (self.kernel, self.recurrent_kernel, self.bias)
+        return _fused_gru.gru(inputs, states, lengths, *weights)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One step: inputs ``[B, D]`` and states to output ``[B, H]`` and states."""
