@@ -9,7 +9,7 @@ from seqlab import _tensorflow
 from seqlab.config import Config, DataConfig, TrainConfig
 
 STEPS = int(sys.argv[1])
-_tensorflow.one_thread()  # as the command line does for a model of this size
+_tensorflow.threads(1)  # as the command line does for a model of this size
 
 from seqlab import train  # noqa: E402
 from seqlab._tensorflow import keras  # noqa: E402

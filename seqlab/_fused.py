@@ -1,10 +1,86 @@
-"""What whole-sequence kernels share: time in front, and the state read off at each sequence's end."""
+"""What whole-sequence kernels share: walking over time in chunks, and each sequence's own end.
 
+A step of a loop in TensorFlow costs more to organise than a small layer's arithmetic takes. So the
+loops here take CHUNK steps at a time, written out one after the other; what does not depend on
+the step before is done for the whole chunk at once, in products large enough to be quick. What is left
+over is taken step by step. Nothing is kept of a chunk but what the way back needs.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from seqlab._tensorflow import tf
 
-__all__ = ["at_ends", "time_first", "until_ends"]
+__all__ = ["Walk", "at_ends", "earlier", "flat", "time_first", "until_ends"]
+
+CHUNK = 6
+
+State = tuple[Any, ...]
+Body = Callable[[Any, int, State], State]
+
+
+class Walk:
+    """Walk over the steps of ``[T, B, D]`` by ``state = body(start, n, state)``, n steps at a time.
+
+    A known T is cut into equal chunks where that is possible, so that there is no rest to walk.
+    """
+
+    def __init__(self, like: Any) -> None:
+        self.like = like
+        self.steps = like.shape[0]
+        equal = [n for n in range(CHUNK, CHUNK // 2 - 1, -1) if self.steps and self.steps % n == 0]
+        self.n = equal[0] if equal else CHUNK
+        if self.steps is None:
+            self.steps = tf.shape(like)[0]
+
+    def ahead(self, body: Body, state: State) -> State:
+        """From the first step to the last."""
+        end = self.steps - self.steps % self.n
+        state = self._loop(0, end, self.n, body, state)
+        return self._rest(end, self.steps, 1, body, state)
+
+    def back(self, body: Body, state: State) -> State:
+        """From the last step to the first; `start` is still the earliest of the n steps."""
+        end = self.steps - self.steps % self.n
+        state = self._rest(self.steps, end, -1, body, state)
+        return self._loop(end, 0, -self.n, body, state)
+
+    def _rest(self, start: Any, end: Any, by: int, body: Body, state: State) -> State:
+        """Fewer than n steps: as one chunk if their number is known, else one by one."""
+        if isinstance(end, int) and isinstance(start, int):
+            return body(min(start, end), abs(end - start), state) if end != start else state
+        return self._loop(start, end, by, body, state)
+
+    @staticmethod
+    def _loop(start: Any, end: Any, by: int, body: Body, state: State) -> State:
+        def step(t: Any, state: State) -> tuple[Any, State]:
+            return t + by, body(t if by > 0 else t + by, abs(by), state)
+
+        _, state = tf.while_loop(lambda t, _: t < end if by > 0 else t > end, step, (start, state))
+        return state
+
+    def pieces(self, size: int) -> Any:
+        """An array for ``[T, B, size]`` that comes in chunks; read it by ``concat()``."""
+        rest = self.steps % self.n
+        count = self.steps // self.n + (min(rest, 1) if isinstance(rest, int) else rest)
+        shape = (None, self.like.shape[1], size)
+        return tf.TensorArray(self.like.dtype, count, infer_shape=False, element_shape=shape)
+
+    def put(self, array: Any, start: Any, values: Any) -> Any:
+        """The chunk ``[n, B, size]`` that begins at a step, or a list of its steps, into `pieces`."""
+        values = tf.stack(values) if isinstance(values, list) else values
+        return array.write(start // self.n + start % self.n, values)
+
+
+def earlier(values: Any, first: Any, start: Any, n: int) -> Any:
+    """Of ``[T, B, H]`` the n steps that begin one before `start`; before all of them is `first`."""
+    one = tf.where(start > 0, values[tf.maximum(start - 1, 0)], first)[None]
+    return one if n == 1 else tf.concat([one, values[start : start + n - 1]], axis=0)
+
+
+def flat(values: Any) -> Any:
+    """``[n, B, H]`` to ``[n B, H]``."""
+    return tf.reshape(values, [-1, values.shape[-1]])
 
 
 def time_first(values: Any) -> Any:

@@ -1,9 +1,9 @@
-"""The GRU over a whole sequence, reset gate after the product: forward and back in two compiled loops."""
+"""The GRU over a whole sequence, reset gate after the product: forward and back, written out."""
 
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import at_ends, time_first, until_ends
+from seqlab._fused import Walk, at_ends, earlier, flat, time_first, until_ends
 from seqlab._tensorflow import tf
 
 __all__ = ["gru"]
@@ -34,91 +34,100 @@ def gru(
 def _gru(
     x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any
 ) -> tuple[Any, Callable[..., Any]]:
-    """Over ``[T, B, D]``. Written out, so that each step has one product, and the rest has none."""
-    # XLA compiles anew for every number of steps: worth it only where that number is fixed.
-    fixed = x.shape[0] is not None
-    forward, back = (_compiled_forward, _compiled_back) if fixed else (_forward, _back)
-    # Outside of graphs a tape would look into a compiled function, which has no gradient of its own.
-    x, h, kernel, recurrent_kernel, bias = map(
-        tf.stop_gradient, (x, h, kernel, recurrent_kernel, bias)
-    )
-    projected = tf.tensordot(x, kernel, 1) + bias[0]  # [T, B, 3 H]
-    hs, gates, products = forward(projected, h, recurrent_kernel, bias[1])
+    """Over ``[T, B, D]``, with the way back written out."""
+    hs, *kept = _forward(x, h, kernel, recurrent_kernel, bias)
 
     def gradient(h_grad: Any) -> tuple[Any, ...]:
-        before = tf.concat([h[None], hs[:-1]], axis=0)
-        dh, dx, dr = back(h_grad, before, gates, products, recurrent_kernel)
-        flat = [tf.reshape(v, [-1, v.shape[-1]]) for v in (x, dx, before, dr)]
-        x_grad = tf.tensordot(dx, kernel, [[2], [1]])
-        kernel_grad = tf.matmul(flat[0], flat[1], transpose_a=True)
-        recurrent_grad = tf.matmul(flat[2], flat[3], transpose_a=True)
-        bias_grad = tf.stack([tf.reduce_sum(flat[1], axis=0), tf.reduce_sum(flat[3], axis=0)])
-        return x_grad, dh, kernel_grad, recurrent_grad, bias_grad
+        return _backward(h_grad, x, h, kernel, recurrent_kernel, hs, *kept)
 
     return hs, gradient
 
 
-def _forward(projected: Any, h: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any, Any, Any]:
-    """All steps: h ``[T, B, H]``, gates z, r, g ``[T, B, 3 H]``, and g's product ``[T, B, H]``."""
+def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> list[Any]:
+    """Over all steps h ``[T, B, H]``, z and r ``[T, B, 2 H]``, g and its product ``[T, B, H]``."""
     units = h.shape[-1]
+    sizes = [2 * units, units]
+    # The two biases of z and r add up to one; g's second goes with the product.
+    bias_zr, bias_g = tf.split(bias[1], sizes)
+    bias_x = bias[0] + tf.concat([bias_zr, tf.zeros_like(bias_g)], axis=0)
 
-    def body(t: Any, h: Any, hs: Any, gates: Any, products: Any) -> tuple[Any, ...]:
-        from_x, from_h = projected[t], h @ recurrent_kernel + bias
-        zr = tf.sigmoid(from_x[:, : 2 * units] + from_h[:, : 2 * units])
-        z, r = zr[:, :units], zr[:, units:]
-        product = from_h[:, 2 * units :]
-        g = tf.tanh(from_x[:, 2 * units :] + r * product)
-        h = g + z * (h - g)
-        return (
-            t + 1,
-            h,
-            hs.write(t, h),
-            gates.write(t, tf.concat([zr, g], axis=1)),
-            products.write(t, product),
+    walk = Walk(x)
+
+    def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        h, *arrays = state
+        from_x = flat(x[start : start + n]) @ kernel + bias_x
+        parts = tf.split(tf.reshape(from_x, [n, -1, 3 * units]), sizes, axis=2)
+        made: list[list[Any]] = [[], [], [], []]
+        for zr_x, g_x in zip(*(tf.unstack(part, n) for part in parts), strict=True):
+            zr_h, product = tf.split(h @ recurrent_kernel, sizes, axis=1)
+            zr = tf.sigmoid(zr_x + zr_h)
+            z, r = tf.split(zr, 2, axis=1)
+            product += bias_g
+            g = tf.tanh(g_x + r * product)
+            h = g + z * (h - g)
+            for values, value in zip(made, (h, zr, g, product), strict=True):
+                values.append(value)
+        pairs = zip(arrays, made, strict=True)
+        return h, *(walk.put(array, start, values) for array, values in pairs)
+
+    arrays = [walk.pieces(size) for size in (units, 2 * units, units, units)]
+    _, *arrays = walk.ahead(body, (h, *arrays))
+    return [array.concat() for array in arrays]
+
+
+def _backward(
+    h_grad: Any,
+    x: Any,
+    h: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    hs: Any,
+    zr: Any,
+    g: Any,
+    product: Any,
+) -> tuple[Any, ...]:
+    """Gradients of x, h, kernel, recurrent_kernel and bias."""
+    units, features = h.shape[-1], x.shape[-1]
+    to_x, to_h = tf.transpose(kernel), tf.transpose(recurrent_kernel)
+
+    walk = Walk(x)
+
+    def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        dh, dx, *sums = state
+        steps = slice(start, start + n)
+        before = earlier(hs, h, start, n)
+        per_h, per_g = _slopes(before, zr[steps], g[steps], product[steps])
+        z = tf.unstack(zr[steps][:, :, :units], n)
+        slopes, dhs = tf.unstack(per_h, n), tf.unstack(h_grad[steps], n)
+        inner: list[Any] = []
+        outer: list[Any] = []
+        for j in reversed(range(n)):
+            dh = dhs[j] + dh
+            outer.insert(0, dh)
+            inner.insert(0, tf.concat([dh, dh, dh], axis=1) * slopes[j])
+            dh = dh * z[j] + inner[0] @ to_h
+        from_h = tf.concat(inner, axis=0)  # [n B, 3 H], as it reaches h R
+        from_g = tf.concat(outer, axis=0) * flat(per_g)
+        from_x = tf.concat([from_h[:, : 2 * units], from_g], axis=1)  # as it reaches x K
+        grads = (
+            tf.matmul(flat(x[steps]), from_x, transpose_a=True),
+            tf.matmul(flat(before), from_h, transpose_a=True),
+            tf.stack([tf.reduce_sum(part, axis=0) for part in (from_x, from_h)]),
         )
+        dx = walk.put(dx, start, tf.reshape(from_x @ to_x, [n, -1, features]))
+        return dh, dx, *(a + b for a, b in zip(sums, grads, strict=True))
 
-    steps = tf.shape(projected)[0]
-    made = [_array(projected, size) for size in (units, 3 * units, units)]
-    _, _, *made = tf.while_loop(
-        lambda t, *_: t < steps, body, (0, h, *made), maximum_iterations=steps
-    )
-    hs, gates, products = (array.stack() for array in made)
-    return hs, gates, products
-
-
-def _back(
-    h_grad: Any, before: Any, gates: Any, products: Any, recurrent_kernel: Any
-) -> tuple[Any, Any, Any]:
-    """Gradients: of h before the first step, and of what comes from x and from h, ``[T, B, 3 H]``."""
-    transposed = tf.transpose(recurrent_kernel)
-
-    def body(t: Any, dh: Any, from_x: Any, from_h: Any) -> tuple[Any, ...]:
-        dh = dh + h_grad[t]
-        z, r, g = tf.split(gates[t], 3, axis=1)
-        rest = dh - dh * z
-        dg = rest * (1 - g * g)
-        dz = rest * (before[t] - g) * z
-        dr = dg * products[t] * r * (1 - r)
-        inner = tf.concat([dz, dr, dg * r], axis=1)
-        outer = tf.concat([dz, dr, dg], axis=1)
-        return t - 1, dh * z + inner @ transposed, from_x.write(t, outer), from_h.write(t, inner)
-
-    steps = tf.shape(gates)[0]
-    arrays = [_array(gates, gates.shape[-1]) for _ in range(2)]
-    _, dh, *arrays = tf.while_loop(
-        lambda t, *_: t >= 0,
-        body,
-        (steps - 1, tf.zeros_like(before[0]), *arrays),
-        maximum_iterations=steps,
-    )
-    from_x, from_h = (array.stack() for array in arrays)
-    return dh, from_x, from_h
+    zeros = [tf.zeros_like(kernel), tf.zeros_like(recurrent_kernel)]
+    zeros.append(tf.zeros([2, 3 * units], x.dtype))
+    state = (tf.zeros_like(h), walk.pieces(features), *zeros)
+    dh, dx, *sums = walk.back(body, state)
+    return dx.concat(), dh, *sums
 
 
-def _array(like: Any, size: int) -> Any:
-    """As many ``[B, size]`` as `like` has steps."""
-    return tf.TensorArray(like.dtype, tf.shape(like)[0], element_shape=(like.shape[1], size))
-
-
-_compiled_forward = tf.function(_forward, jit_compile=True)
-_compiled_back = tf.function(_back, jit_compile=True)
+def _slopes(before: Any, zr: Any, g: Any, product: Any) -> tuple[Any, Any]:
+    """What h' changes by: with z, r and g's product ``[n, B, 3 H]``; with the sum below g's tanh."""
+    z, r = tf.split(zr, 2, axis=2)
+    per_g = (1 - z) * (1 - g * g)
+    per_z = (before - g) * z * (1 - z)
+    per_r = per_g * product * r * (1 - r)
+    return tf.concat([per_z, per_r, per_g * r], axis=2), per_g

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import at_ends, time_first, until_ends
+from seqlab._fused import Walk, at_ends, earlier, flat, time_first, until_ends
 from seqlab._tensorflow import tf
 
 __all__ = ["lstm"]
@@ -47,10 +47,10 @@ def _block(x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, Callab
     made = tf.raw_ops.BlockLSTMV2(
         **known, seq_len_max=_steps(x), w=weights, b=bias, cell_clip=0.0, use_peephole=False
     )
-    back = _by_step if weights.shape.num_elements() >= LARGE else _at_once
+    way_back = _by_step if weights.shape.num_elements() >= LARGE else _at_once
 
     def gradient(h_grad: Any, c_grad: Any) -> tuple[Any, ...]:
-        *grads, w_grad, b_grad = back(
+        *grads, w_grad, b_grad = way_back(
             known, made, _f_and_g_swapped(weights), _f_and_g_swapped(bias), h_grad, c_grad
         )
         return *grads, _f_and_g_swapped(w_grad), _f_and_g_swapped(b_grad)
@@ -79,45 +79,43 @@ def _at_once(
 def _by_step(
     known: dict[str, Any], made: Any, weights: Any, bias: Any, h_grad: Any, c_grad: Any
 ) -> tuple[Any, ...]:
-    """Back step by step, with one product at each; the weights' products at the end, over all steps."""
-    x, before = known["x"], (known["h_prev"], known["cs_prev"])
+    """Back step by step with one product at each; the weights' products once per chunk."""
+    x, h, c = (known[name] for name in ("x", "h_prev", "cs_prev"))
     features = x.shape[-1]
-    back = tf.transpose(weights[features:])  # [4 H, H]
+    to_x, to_h = (tf.transpose(part) for part in (weights[:features], weights[features:]))
+    # The kernel of a step looks at the shapes of these, not at their values.
     same = {**known, "x": x[0], "w": weights, "b": bias, "use_peephole": False}
 
-    def step(t: Any, c_before: Any, dh: Any, dc: Any) -> tuple[Any, Any]:
-        kept = {name: getattr(made, name)[t] for name in ("i", "cs", "f", "o", "ci", "co")}
-        inner = {"h_grad": h_grad[t] + dh, "cs_grad": c_grad[t] + dc}
-        grads = tf.raw_ops.LSTMBlockCellGrad(**{**same, "cs_prev": c_before}, **kept, **inner)
-        return grads.dicfo, grads.cs_prev_grad
+    walk = Walk(x)
 
-    def body(t: Any, dh: Any, dc: Any, gates: Any) -> tuple[Any, ...]:
-        gate, dc = step(t, made.cs[t - 1], dh, dc)
-        return t - 1, gate @ back, dc, gates.write(t, gate)
+    def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
+        dh, dc, dw, db, dx = state
+        steps = slice(start, start + n)
+        kept = {
+            k: tf.unstack(getattr(made, k)[steps], n) for k in ("i", "cs", "f", "o", "ci", "co")
+        }
+        cs = tf.unstack(earlier(made.cs, c, start, n), n)
+        dhs, dcs = tf.unstack(h_grad[steps], n), tf.unstack(c_grad[steps], n)
+        gates: list[Any] = []
+        for j in reversed(range(n)):
+            grads = tf.raw_ops.LSTMBlockCellGrad(
+                **{**same, "cs_prev": cs[j]},
+                **{name: values[j] for name, values in kept.items()},
+                h_grad=dhs[j] + dh,
+                cs_grad=dcs[j] + dc,
+            )
+            gates.insert(0, grads.dicfo)
+            dh, dc = grads.dicfo @ to_h, grads.cs_prev_grad
+        per_gate = tf.concat(gates, axis=0)  # [n B, 4 H]
+        seen = tf.concat([flat(x[steps]), flat(earlier(made.h, h, start, n))], axis=1)
+        dw += tf.matmul(seen, per_gate, transpose_a=True)
+        db += tf.reduce_sum(per_gate, axis=0)
+        dx = walk.put(dx, start, tf.reshape(per_gate @ to_x, [n, -1, features]))
+        return dh, dc, dw, db, dx
 
-    steps = tf.shape(x)[0]
-    gates = tf.TensorArray(x.dtype, steps, element_shape=(x.shape[1], bias.shape[0]))
-    zeros = [tf.zeros_like(part) for part in before]
-    _, dh, dc, gates = tf.while_loop(
-        lambda t, *_: t > 0, body, (steps - 1, *zeros, gates), maximum_iterations=steps - 1
-    )
-    first, dc = step(0, before[1], dh, dc)
-    gates = gates.write(0, first).stack()  # [T, B, 4 H]
-    w_grad = tf.concat(
-        [
-            _product(x, gates),
-            _product(made.h[:-1], gates[1:]) + tf.matmul(before[0], first, transpose_a=True),
-        ],
-        axis=0,
-    )
-    x_grad = tf.tensordot(gates, weights[:features], [[2], [1]])
-    return x_grad, first @ back, dc, w_grad, tf.reduce_sum(gates, [0, 1])
-
-
-def _product(values: Any, gates: Any) -> Any:
-    """``[T, B, D]`` and ``[T, B, 4 H]`` to ``[D, 4 H]``: summed over steps and sequences."""
-    flat = [tf.reshape(v, [-1, v.shape[-1]]) for v in (values, gates)]
-    return tf.matmul(*flat, transpose_a=True)
+    zeros = [tf.zeros_like(part) for part in (h, c, weights, bias)]
+    dh, dc, dw, db, dx = walk.back(body, (*zeros, walk.pieces(features)))
+    return dx.concat(), dh, dc, dw, db
 
 
 def _peepholes(bias: Any) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import os
 from typing import Any
 
 from seqlab._loop import sequence
-from seqlab._tensorflow import tf
+from seqlab._tensorflow import tf, threads
 from seqlab.wrappers import bare_cells
 
-__all__ = ["run"]
+__all__ = ["run", "set_threads"]
 
 # Measured (docs/results/train_step.md): below these, handing parts to the cores costs more than it saves.
 ROWS = 16
@@ -69,3 +69,15 @@ def _cores() -> int:
 
 def _gpus() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def set_threads(weights: int) -> None:
+    """Set this process to what suits a layer of that many weights, before its first computation.
+
+    A small layer runs on one thread, a large one with a thread per part. A machine with more cores than
+    parts keeps TensorFlow's own setting, in which one operation may use many.
+    """
+    if weights < WEIGHTS:
+        threads(1)
+    elif _cores() <= MOST:
+        threads(_cores())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["keras", "one_thread", "tf"]
+__all__ = ["keras", "tf", "threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -49,14 +49,16 @@ else:
 import keras  # noqa: E402  (after TensorFlow, whose log lines are held back)
 
 
-def one_thread() -> None:
-    """Compute on one thread: faster for small models, whose kernels are shorter than a hand-over.
+def threads(count: int) -> None:
+    """Compute each operation on one thread, and up to `count` of them side by side.
 
+    The operations of a recurrence are shorter than a hand-over between threads. So a small model is
+    fastest on one thread altogether, and a large one with its batch in parts, one per core (`_parts`).
     Only for a process of our own (the command line, a script), and before its first computation;
     afterwards TensorFlow's threads are set, and this changes nothing.
     """
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
     except RuntimeError:  # already running
         return

@@ -83,11 +83,10 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
             _say(f"{run.path}: finished already; nothing to resume")
         return run
     try:
-        from seqlab import _tensorflow
-
-        if _is_small(config):
-            _tensorflow.one_thread()
+        from seqlab import _parts
         from seqlab import train as trainer
+
+        _parts.set_threads(8 * config.model.hidden**2)
 
         return trainer.resume(run, [] if quiet else [_progress()])
     except KeyboardInterrupt:
@@ -247,16 +246,6 @@ def _difference(one: Config, other: Config) -> str:
             f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]
         ]
     return "; ".join(parts)
-
-
-def _is_small(config: Config) -> bool:
-    """Whether a time step's products are too short to share between threads.
-
-    Measured by benchmarks/threads.py: at 8 million multiplications one thread is half as fast again as
-    two, at 67 million slower by a twentieth.
-    """
-    hidden = config.model.hidden
-    return config.train.batch * 2 * hidden * 4 * hidden < 2**25
 
 
 def _progress() -> Any:
