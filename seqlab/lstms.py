@@ -103,7 +103,7 @@ def slstm_step(
     ``c' = f c + i g``, ``n' = f n + i``, ``h' = o c' / n'``, with ``i = exp(.)``, so that a new input can
     outweigh all that was stored. The exponentials would overflow: c and n are held divided by ``exp(m)``,
     which h does not notice, with ``m' = max(log f + m, log i)``. Source: Beck et al. (2024), equations 8
-    to 17; g is their z.
+    to 17; g is their z. All but the products is computed in float32 or wider.
 
     Args:
         x: ``[B, D]``.
@@ -113,16 +113,14 @@ def slstm_step(
         bias: ``[4 H]``.
         forget_gate: ``sigmoid`` or ``exp``.
     """
-    h, c, n, m = states
-    i, f, g, o = ops.split(x @ kernel + h @ recurrent_kernel + bias, 4, axis=-1)
-    i, f, m = _wide(i), _wide(f), _wide(m)
-    log_f = f if forget_gate == "exp" else ops.log_sigmoid(f)
-    # Any m' gives the same h, if it is one and the same everywhere: so it is rounded before it is used.
-    new_m = ops.cast(ops.maximum(log_f + m, i), h.dtype)
-    i, f = (ops.cast(ops.exp(part - _wide(new_m)), h.dtype) for part in (i, log_f + m))
-    c = f * c + i * ops.tanh(g)
-    n = f * n + i
-    return [ops.sigmoid(o) * c / n, c, n, new_m]
+    h, c, n, before = states
+    gates = ops.split(x @ kernel + h @ recurrent_kernel + bias, 4, axis=-1)
+    i, f, g, o, c, n, before = (_wide(part) for part in (*gates, c, n, before))
+    kept = before + (f if forget_gate == "exp" else ops.log_sigmoid(f))
+    m = ops.maximum(kept, i)
+    i, f = ops.exp(i - m), ops.exp(kept - m)
+    c, n = f * c + i * ops.tanh(g), f * n + i
+    return [ops.cast(part, h.dtype) for part in (ops.sigmoid(o) * c / n, c, n, m)]
 
 
 @keras.saving.register_keras_serializable("seqlab")
