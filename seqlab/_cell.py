@@ -4,9 +4,9 @@ from typing import Any
 
 from seqlab._loop import Path, check_path, loop
 from seqlab._tensorflow import keras
-from seqlab.errors import check_positive
+from seqlab.errors import check_finite, check_positive
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "GatedCell"]
 
 ops = keras.ops
 
@@ -78,3 +78,23 @@ class Cell(keras.layers.Layer):
             **super().get_config(),
             **{name: getattr(self, name) for name in self._config_names},
         }
+
+
+class GatedCell(Cell):
+    """A cell with a forget gate, whose bias starts at `forget_bias`.
+
+    At one a new network remembers (Jozefowicz et al., 2015). Nothing is added while the cell runs.
+    """
+
+    forget_column = 1  # of the gates
+    _config_names: tuple[str, ...] = ("units", "forget_bias")
+
+    def __init__(self, units: int, *, forget_bias: float = 1.0, **kwargs: Any) -> None:
+        check_finite("forget_bias", forget_bias)
+        super().__init__(units, **kwargs)
+        self.forget_bias = forget_bias
+
+    def initial_bias(self, shape: Any, dtype: Any = None) -> Any:
+        """`forget_bias` for the forget gate, zeros for the others."""
+        forget = ops.arange(shape[0]) // self.units == self.forget_column
+        return ops.cast(forget, dtype) * self.forget_bias

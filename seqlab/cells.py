@@ -1,4 +1,4 @@
-"""Recurrent cells, one time step each; their wrappers and drivers are at hand here, too.
+"""Recurrent cells, one time step each; their relatives, wrappers and drivers are at hand here, too.
 
 A cell is a Keras layer ``cell(inputs, states, training) -> (output, states)`` with `state_size`,
 `output_size` and `get_initial_state`, so that it also runs under ``keras.layers.RNN``. Weight names,
@@ -12,7 +12,7 @@ serves any cell there.
 from typing import Any
 
 from seqlab import _fused_gru, _fused_lstm
-from seqlab._cell import Cell
+from seqlab._cell import Cell, GatedCell
 from seqlab._drivers import (
     BidirectionalDynamicRNN,
     DynamicRNN,
@@ -21,18 +21,25 @@ from seqlab._drivers import (
 )
 from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
-from seqlab.errors import SeqlabError, check_finite, check_positive
+from seqlab.errors import SeqlabError, check_positive
+from seqlab.lstms import CoupledLSTMCell, LayerNormLSTMCell, SLSTMCell
+from seqlab.scans import MinGRUCell, MinLSTMCell
 from seqlab.wrappers import DropoutWrapper, StackedRNNCells
 
 __all__ = [
     "CELLS",
     "BidirectionalDynamicRNN",
+    "CoupledLSTMCell",
     "DropoutWrapper",
     "DynamicRNN",
     "GRUCell",
     "LSTMCell",
+    "LayerNormLSTMCell",
+    "MinGRUCell",
+    "MinLSTMCell",
     "Path",
     "RNNCell",
+    "SLSTMCell",
     "SlowPathWarning",
     "StackedRNNCells",
     "bidirectional_dynamic_rnn",
@@ -72,8 +79,8 @@ def lstm_step(
 
     The gates are the columns of ``x K + h R + b`` in the order i, f, g, o; g goes through tanh, the
     others through the sigmoid. Source: Hochreiter and Schmidhuber (1997), with the forget gate of
-    Gers et al. (2000); the options are equations 1 to 6 of Sak et al. (2014), the clips those of
-    TensorFlow 1.
+    Gers et al. (2000). Peepholes are in equations 1 to 6 of Sak et al. (2014), the projection is their
+    recurrent projection layer; the clips are those of TensorFlow 1.
 
     Args:
         x: ``[B, D]``.
@@ -147,7 +154,7 @@ class RNNCell(Cell):
 
 
 @keras.saving.register_keras_serializable("seqlab")
-class LSTMCell(Cell):
+class LSTMCell(GatedCell):
     """The LSTM cell; see `lstm_step`.
 
     Weights: kernel ``[D, 4 H]``, recurrent_kernel ``[H, 4 H]``, bias ``[4 H]``, gates i, f, g, o; then,
@@ -160,8 +167,7 @@ class LSTMCell(Cell):
         num_proj: P, the size of a projected output; None leaves the output as it is.
         cell_clip: bound on the elements of c.
         proj_clip: bound on the elements of a projected output.
-        forget_bias: where the bias of the forget gate starts. At one a new network remembers
-            (Jozefowicz et al., 2015). Nothing is added while the cell runs.
+        forget_bias: where the bias of the forget gate starts.
 
     Raises:
         SeqlabError: a size or a bound that is not positive; `proj_clip` without `num_proj`.
@@ -179,24 +185,16 @@ class LSTMCell(Cell):
         num_proj: int | None = None,
         cell_clip: float | None = None,
         proj_clip: float | None = None,
-        forget_bias: float = 1.0,
         **kwargs: Any,
     ) -> None:
         _check_lstm_options(num_proj, cell_clip, proj_clip)
-        check_finite("forget_bias", forget_bias)
         super().__init__(units, **kwargs)
         self.use_peepholes = use_peepholes
         self.num_proj = num_proj
         self.cell_clip = cell_clip
         self.proj_clip = proj_clip
-        self.forget_bias = forget_bias
         self.output_size = num_proj or units
         self.state_size = [self.output_size, units]
-
-    def initial_bias(self, shape: Any, dtype: Any = None) -> Any:
-        """`forget_bias` for the forget gate, zeros for the others."""
-        forget = ops.arange(shape[0]) // self.units == 1
-        return ops.cast(forget, dtype) * self.forget_bias
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs ``[B, D]``."""
@@ -297,4 +295,13 @@ class GRUCell(Cell):
         return h, [h]
 
 
-CELLS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+CELLS: dict[str, type[Cell]] = {
+    "rnn": RNNCell,
+    "lstm": LSTMCell,
+    "gru": GRUCell,
+    "layernorm_lstm": LayerNormLSTMCell,
+    "coupled_lstm": CoupledLSTMCell,
+    "mingru": MinGRUCell,
+    "minlstm": MinLSTMCell,
+    "slstm": SLSTMCell,
+}

@@ -24,8 +24,9 @@ __all__ = [
 ]
 
 FORMAT = 1  # version of the run folder; a reader refuses what is newer than itself
-CELLS = ("rnn", "lstm", "gru")  # a test holds this equal to the classes of cells.CELLS
-MODELS = ("stacked", "bidirectional")  # ... and this to the builders of models.MODELS
+# A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
+CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
+MODELS = ("stacked", "bidirectional")
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "none")

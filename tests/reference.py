@@ -64,16 +64,69 @@ def lstm_projected(x, state, kernel, recurrent_kernel, bias, projection, **clips
     return lstm(x, state, kernel, recurrent_kernel, bias, None, projection, **clips)
 
 
+def normalised(rows):
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+
+
+def layernorm_lstm(x, state, kernel, recurrent, bias, gain_x, gain_h, gain_c, bias_c):
+    h, c = state
+    gates = gain_x * normalised(x @ kernel) + gain_h * normalised(h @ recurrent) + bias
+    i, f, g, o = np.split(gates, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(gain_c * normalised(c) + bias_c)
+    return h, [h, c]
+
+
+def coupled_lstm(x, state, kernel, recurrent_kernel, bias):
+    h, c = state
+    f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 3, axis=1)
+    f = sigmoid(f)
+    c = f * c + (1 - f) * np.tanh(g)
+    h = sigmoid(o) * np.tanh(c)
+    return h, [h, c]
+
+
+def mingru(x, state, kernel, bias):
+    z, g = np.split(x @ kernel + bias, 2, axis=1)
+    h = (1 - sigmoid(z)) * state[0] + sigmoid(z) * g
+    return h, [h]
+
+
+def minlstm(x, state, kernel, bias):
+    i, f, g = np.split(x @ kernel + bias, 3, axis=1)
+    i, f = sigmoid(i), sigmoid(f)
+    h = f / (f + i) * state[0] + i / (f + i) * g
+    return h, [h]
+
+
+def slstm(x, state, kernel, recurrent_kernel, bias, log_forget=lambda f: np.log(sigmoid(f))):
+    h, c, n, m = state
+    i, f, g, o = np.split(x @ kernel + h @ recurrent_kernel + bias, 4, axis=1)
+    log_f, before = log_forget(f), m
+    m = np.maximum(log_f + before, i)
+    i, f = np.exp(i - m), np.exp(log_f + before - m)
+    c, n = f * c + i * np.tanh(g), f * n + i
+    h = sigmoid(o) * c / n
+    return h, [h, c, n, m]
+
+
 # Bounds that bind in about half of the elements, so that a missing clip shows.
 CLIPS = {"cell_clip": 0.5, "proj_clip": 0.3}
 STEPS = {
     "rnn": rnn,
     "lstm": lstm,
     "gru": gru,
+    "layernorm_lstm": layernorm_lstm,
+    "coupled_lstm": coupled_lstm,
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "slstm": slstm,
     "gru_before": gru_before,
     "lstm_peepholes": lstm,
     "lstm_projected": lstm_projected,
     "lstm_all": partial(lstm, **CLIPS),
+    "slstm_exp": partial(slstm, log_forget=lambda f: f),
 }
 
 
@@ -96,18 +149,24 @@ def projected(units):
     return units // 2 + 1
 
 
+GATES = {"rnn": 1, "gru": 3, "gru_before": 3, "coupled_lstm": 3, "mingru": 2, "minlstm": 3}
+
+
 def shapes(cell, features, units):
     """Of the weights of a cell, in their order."""
-    gates = {"rnn": 1, "lstm": 4, "gru": 3}[cell.split("_")[0]]
-    columns = gates * units
-    if cell == "gru":
-        return [(features, columns), (units, columns), (2, columns)]
+    columns = GATES.get(cell, 4) * units
+    if cell.startswith("min"):
+        return [(features, columns), (columns,)]
     has_projection = cell in ("lstm_projected", "lstm_all")
-    outputs = projected(units) if has_projection else units
-    found = [(features, columns), (outputs, columns), (columns,)]
+    found = [(features, columns), (projected(units) if has_projection else units, columns)]
+    found.append((2, columns) if cell == "gru" else (columns,))
     if cell in ("lstm_peepholes", "lstm_all"):
         found.append((3, units))
-    return [*found, (units, outputs)] if has_projection else found
+    if has_projection:
+        found.append((units, projected(units)))
+    if cell == "layernorm_lstm":
+        found += [(columns,), (columns,), (units,), (units,)]
+    return found
 
 
 def weights(cell, features, units, seed=0):

@@ -1,8 +1,11 @@
 """Models by name: shapes, parameter counts, saving."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
+import reference
 
 from seqlab import cells, config, models
 from seqlab.config import ModelConfig
@@ -11,9 +14,14 @@ EVERY = [(m, c) for m in models.MODELS for c in cells.CELLS]
 
 
 def parameters(cell, features, units):
+    return sum(math.prod(shape) for shape in reference.shapes(cell, features, units))
+
+
+def test_parameters_are_those_of_the_books():
     """CHAPTERS R1 and R2: (n_in + n_h + 1) n_h, four times for the LSTM; Keras' GRU has two biases."""
-    gates, biases = {"rnn": (1, 1), "lstm": (4, 1), "gru": (3, 2)}[cell]
-    return gates * units * (features + units + biases)
+    assert parameters("rnn", 2, 30) == 30 * (2 + 30 + 1)
+    assert parameters("lstm", 2, 30) == 4 * 30 * (2 + 30 + 1)
+    assert parameters("gru", 2, 30) == 3 * 30 * (2 + 30 + 2)
 
 
 def test_the_light_lists_name_what_there_is():

@@ -78,6 +78,32 @@ def test_gradients_equal_those_of_the_numpy_loop(name):
         np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
 
 
+def test_the_stabiliser_of_the_slstm_changes_nothing():
+    """Equations 8 to 14 alone, as long as their exponentials fit into a float64."""
+    cell, x = make("slstm", 2, 3), normal(1, 4, 9, 2)
+    kernel, recurrent, bias = cell.get_weights()
+    h, c, n = np.zeros((3, 4, 3))
+    for step in x.swapaxes(0, 1):
+        i, f, g, o = np.split(step @ kernel + h @ recurrent + bias, 4, axis=1)
+        i, f, o = np.exp(i), reference.sigmoid(f), reference.sigmoid(o)
+        c, n = f * c + i * np.tanh(g), f * n + i
+        h = o * c / n
+    outputs, _ = cells.dynamic_rnn(cell, x)
+    np.testing.assert_allclose(outputs[:, -1], h, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["slstm", "slstm_exp"])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_the_slstm_holds_what_would_overflow_or_vanish(name, dtype):
+    cell = make(name, 1, 2, dtype=dtype)
+    kernel, recurrent, bias = cell.get_weights()
+    for size in (200.0, -200.0):  # exp(200) is no float32
+        cell.set_weights([kernel, recurrent, bias + np.repeat([size, 0, 0, 0], 2)])
+        outputs, _ = cells.dynamic_rnn(cell, normal(1, 3, 9, 1))
+        assert np.isfinite(outputs).all()
+        assert np.abs(outputs).max() > 0.05
+
+
 def test_an_lstm_without_options_has_the_kernel_and_with_them_says_why_not():
     assert cells.paths(cells.LSTMCell(2))[0].implementation == "fused"
     for options in ({"use_peepholes": True}, {"num_proj": 2}, {"cell_clip": 1.0}):
@@ -107,3 +133,16 @@ def test_the_forget_bias_is_a_weight_at_the_start():
 def test_options_that_cannot_be_are_refused(options, words):
     with pytest.raises(SeqlabError, match=words):
         cells.LSTMCell(**{"units": 2, **options})
+
+
+@pytest.mark.parametrize("name", cells.CELLS)
+def test_units_that_cannot_be_are_refused(name):
+    with pytest.raises(SeqlabError, match="`units` must be a positive integer"):
+        cells.CELLS[name](-3)
+
+
+def test_words_that_cannot_be_are_refused():
+    with pytest.raises(SeqlabError, match="`forget_gate` must be one of sigmoid, exp"):
+        cells.SLSTMCell(2, forget_gate="tanh")
+    with pytest.raises(SeqlabError, match="`epsilon` must be a positive number"):
+        cells.LayerNormLSTMCell(2, epsilon=0)

@@ -19,9 +19,9 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "_loop"],
+    ["series", "scaling", "_fused", "_adam", "_loop", "_scan"],
     ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers"],
-    ["datasets", "_parts"],
+    ["datasets", "_parts", "lstms", "scans"],
     ["_drivers"],
     ["cells"],
     ["runs", "baselines", "models"],

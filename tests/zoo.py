@@ -18,6 +18,7 @@ VARIANTS = {
     "lstm_peepholes": partial(cells.LSTMCell, use_peepholes=True),
     "lstm_projected": _projected,
     "lstm_all": partial(_projected, use_peepholes=True, **reference.CLIPS),
+    "slstm_exp": partial(cells.SLSTMCell, forget_gate="exp"),
 }
 
 
@@ -34,5 +35,8 @@ def normal(seed, *shape):
 
 
 def initial(cell, batch, seed=2):
-    """A state, drawn."""
-    return [normal(seed + i, batch, size) for i, size in enumerate(cell.state_size)]
+    """A state, drawn; the sLSTM's normaliser n, which it divides by, is positive."""
+    state = [normal(seed + i, batch, size) for i, size in enumerate(cell.state_size)]
+    if isinstance(cell, cells.SLSTMCell):
+        state[2] = np.abs(state[2]) + np.float32(0.5)
+    return state

@@ -1,0 +1,76 @@
+"""What every cell survives: config, saving, mixed precision, a compiled training step, Keras' loop."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from zoo import VARIANTS, make, normal
+
+from seqlab import cells
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_config_goes_round(name):
+    cell = VARIANTS[name](3)
+    again = type(cell).from_config(cell.get_config())
+    assert again.get_config() == cell.get_config()
+    for built in (cell, again):
+        built.build((None, 2))
+    assert [w.shape for w in again.weights] == [w.shape for w in cell.weights]
+    again.set_weights(make(name, 2, 3).get_weights())
+    cell.set_weights(again.get_weights())
+    x = normal(1, 2, 4, 2)
+    np.testing.assert_array_equal(
+        cells.dynamic_rnn(cell, x)[0], cells.dynamic_rnn(again, x)[0]
+    )  # so options that are not weights travel, too
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_compiled_step_moves_every_weight_and_a_file_keeps_them(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    cell, inputs = VARIANTS[name](3), keras.Input((None, 2))
+    outputs, _ = cells.dynamic_rnn(cell, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(outputs))
+    model.compile("sgd", "mse")
+    before = [weight.numpy() for weight in cell.weights]
+    x = normal(1, 4, 6, 2)
+    model.fit(x, normal(2, 4, 6, 1), verbose=0)
+    for weight, old in zip(cell.weights, before, strict=True):
+        moved = np.abs(weight.numpy() - old).max()
+        assert np.isfinite(moved) and moved > 0, weight.path
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_mixed_precision(name, dtype):
+    cell, x = make(name, 2, 3, dtype=dtype), normal(1, 3, 20, 2)
+    lengths = np.array([20, 0, 7])
+    with tf.GradientTape() as tape:
+        outputs, states = cells.dynamic_rnn(cell, x, lengths)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+    gradients = tape.gradient(loss, [weight.value for weight in cell.weights])
+    assert {weight.dtype for weight in cell.weights} == {"float32"}
+    assert {part.dtype.name for part in (outputs, *states)} == {cell.compute_dtype}
+    for part in (outputs, *states, *gradients):
+        assert np.isfinite(tf.cast(part, "float32")).all()
+    exact, _ = cells.dynamic_rnn(make(name, 2, 3), x, lengths)
+    # Digits of the format, and some lost along 20 steps.
+    close = 0.1 if dtype == "mixed_bfloat16" else 0.01
+    np.testing.assert_allclose(tf.cast(outputs, "float32"), exact, atol=close)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_cell_runs_under_keras_own_loop(name):
+    cell, x = make(name, 2, 3), normal(9, 2, 5, 2)
+    outputs, _ = cells.dynamic_rnn(cell, x)
+    np.testing.assert_allclose(keras.layers.RNN(cell)(x), outputs[:, -1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_first_state_is_the_output(name):
+    cell, x = make(name, 2, 3), normal(9, 2, 5, 2)
+    outputs, states = cells.dynamic_rnn(cell, x)
+    np.testing.assert_array_equal(states[0], outputs[:, -1])
