@@ -20,19 +20,27 @@ from seqlab._drivers import (
 )
 from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
-from seqlab.wrappers import DropoutWrapper, StackedRNNCells
+from seqlab.attention import AttentionWrapper
+from seqlab.connections import HighwayWrapper, ResidualWrapper
+from seqlab.dropouts import DropoutWrapper, ZoneoutWrapper
+from seqlab.wrappers import InitialStateWrapper, StackedRNNCells
 
 __all__ = [
     "CELLS",
+    "AttentionWrapper",
     "BidirectionalDynamicRNN",
     "DropoutWrapper",
     "DynamicRNN",
     "GRUCell",
+    "HighwayWrapper",
+    "InitialStateWrapper",
     "LSTMCell",
     "Path",
     "RNNCell",
+    "ResidualWrapper",
     "SlowPathWarning",
     "StackedRNNCells",
+    "ZoneoutWrapper",
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
     "gru_step",

@@ -1,9 +1,10 @@
 """The one kind of error that a person can mend, and the checks that raise it."""
 
 from collections.abc import Iterable
+from math import isfinite
 from numbers import Integral, Real
 
-__all__ = ["SeqlabError", "check_choice", "check_fraction", "check_positive"]
+__all__ = ["SeqlabError", "check_choice", "check_finite", "check_fraction", "check_positive"]
 
 
 class SeqlabError(ValueError):
@@ -23,6 +24,16 @@ def check_positive(name: str, value: object, kind: type = int) -> None:
     if not right or not 0 < value < float("inf"):  # type: ignore[operator]
         what = "a positive integer" if kind is int else "a positive number"
         raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")
+
+
+def check_finite(name: str, value: object) -> None:
+    """Raise unless `value` is a finite number.
+
+    Raises:
+        SeqlabError: naming the argument and the value received.
+    """
+    if not isinstance(value, Real) or not isfinite(value):
+        raise SeqlabError(f"`{name}` must be a finite number. Received: {value!r}")
 
 
 def check_fraction(name: str, value: object) -> None:

@@ -21,7 +21,7 @@ ORDER = [
     ["config", "metrics", "_tensorflow"],
     ["series", "scaling", "_fused", "_adam", "_loop"],
     ["windows", "tables", "_cell", "wrappers"],
-    ["datasets", "_drivers"],
+    ["datasets", "_drivers", "attention", "connections", "dropouts"],
     ["cells"],
     ["runs", "baselines", "models"],
     ["checkpoints", "predict"],
