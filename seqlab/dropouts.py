@@ -135,7 +135,7 @@ class DropoutWrapper(Wrapper):
         if not self.variational:
             return lambda values: values * self._mask(ops.shape(values), keep, values.dtype)
         mask = self._mask((batch_size, size), keep, self.compute_dtype)
-        return lambda values: values * mask
+        return lambda values: values * ops.cast(mask, values.dtype)
 
     def _drop_all(self, values: Any, keep: float) -> Any:
         """All steps ``[B, T, size]``."""

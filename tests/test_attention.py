@@ -23,6 +23,7 @@ def test_attention_equals_numpy(name, filled):
     cell = cells.AttentionWrapper(cells.CELLS[name](SIZE), 2, units=4)
     cell.build((None, SIZE))
     cell.set_weights([normal(i, *w.shape) * 0.6 for i, w in enumerate(cell.get_weights())])
+    assert cell.key_kernel.shape == (SIZE, 4)
     start = [normal(3 + i, 3, SIZE) for i in range(len(cell.cell.state_size))]
     step = oracle.attention(reference.STEPS[name], 2)
     assert_equals_numpy(cell, step, [*start, *begun(2, *filled)], constants=1)

@@ -231,4 +231,15 @@ def test_what_acts_on_c_needs_one():
 def test_zoneout_goes_inside_of_what_changes_the_output(name):
     with pytest.raises(SeqlabError, match="Put zoneout inside"):
         cells.ZoneoutWrapper(make(name))
-    cells.ZoneoutWrapper(make("initial state"))
+    with pytest.raises(SeqlabError, match="Put zoneout inside"):
+        cells.ZoneoutWrapper(cells.DropoutWrapper(cells.LSTMCell(2), state_keep_prob=0.5))
+    cells.ZoneoutWrapper(cells.DropoutWrapper(make("initial state"), 0.5))
+
+
+def test_a_learned_initial_state_is_added_to_the_cells_own():
+    cell = cells.InitialStateWrapper(Teller(2))
+    cell.build((None, WIDTH))
+    cell.vectors[1].assign(np.arange(WIDTH, dtype=np.float32))
+    h, c = flat(cell.get_initial_state(3))
+    np.testing.assert_array_equal(h, np.ones((3, WIDTH)))
+    np.testing.assert_array_equal(c, np.tile(1 + np.arange(WIDTH), (3, 1)))

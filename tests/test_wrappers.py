@@ -13,7 +13,7 @@ from seqlab.errors import SeqlabError
 from seqlab.wrappers import bare_cells, state_roles
 
 LENGTHS = [0, 5, 2, 1]
-VARIATIONAL = ("variational", "attention of dropout", "a stack")
+VARIATIONAL = ("variational", "variational states", "attention of dropout", "a stack")
 
 
 def states(seed, *sizes):
@@ -114,6 +114,7 @@ def test_keras_own_loop_gives_the_same(name):
 def test_half_precision(name):
     cell, x = make(name, dtype="mixed_bfloat16"), normal(1, 4, 5, SIZE)
     exact, _ = cells.dynamic_rnn(make(name), x, LENGTHS)
+    assert cell.compute_dtype == "bfloat16"
     layer = cells.DynamicRNN(cell)
     for training in (False, True):
         outputs, _ = layer(x, np.array(LENGTHS), training=training)
@@ -181,8 +182,16 @@ def test_one_cell_below_two_wrappers_is_refused(name):
 def test_roles_are_each_cells_own():
     assert state_roles(cells.StackedRNNCells([cells.GRUCell(2), cells.LSTMCell(2)])) == list("hhc")
     assert state_roles(make("residual")) == ["h", "c"]
+    assert state_roles(make("residual of a stack")) == ["h", "c", "h"]
     assert state_roles(make("dropout of attention")) == ["h", "c", "", "", ""]
     assert state_roles(make("of Keras")) == ["h", "c", "h"]
+
+
+def test_a_single_step_cannot_be_variational_however_deep():
+    cell = cells.DropoutWrapper(make("variational"), 0.5)
+    cell(normal(1, 2, SIZE), cell.get_initial_state(2))  # in inference it can
+    with pytest.raises(SeqlabError, match="once per sequence"):
+        cell(normal(1, 2, SIZE), cell.get_initial_state(2), training=True)
 
 
 def test_paths_name_the_wrapper_that_needs_the_loop():

@@ -30,6 +30,9 @@ COMBINATIONS = {
     "dropout": lambda **kw: DropoutWrapper(LSTMCell(3, **kw), **KEEP),
     "state dropout": lambda **kw: DropoutWrapper(LSTMCell(3, **kw), **KEEP, state_keep_prob=0.9),
     "variational": lambda **kw: DropoutWrapper(LSTMCell(3, **kw), **KEEP, variational=True),
+    "variational states": lambda **kw: DropoutWrapper(
+        LSTMCell(3, **kw), **KEEP, state_keep_prob=0.9, variational=True
+    ),
     "zoneout": lambda **kw: ZoneoutWrapper(LSTMCell(3, **kw), 0.2, 0.3),
     "attention": lambda **kw: AttentionWrapper(RNNCell(3, **kw), 2),
     "residual of dropout": lambda **kw: ResidualWrapper(DropoutWrapper(LSTMCell(3, **kw), **KEEP)),
