@@ -21,27 +21,35 @@ from seqlab._drivers import (
 )
 from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
+from seqlab.attention import AttentionWrapper
+from seqlab.connections import HighwayWrapper, ResidualWrapper
+from seqlab.dropouts import DropoutWrapper, ZoneoutWrapper
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.lstms import CoupledLSTMCell, LayerNormLSTMCell, SLSTMCell
 from seqlab.scans import MinGRUCell, MinLSTMCell
-from seqlab.wrappers import DropoutWrapper, StackedRNNCells
+from seqlab.wrappers import InitialStateWrapper, StackedRNNCells
 
 __all__ = [
     "CELLS",
+    "AttentionWrapper",
     "BidirectionalDynamicRNN",
     "CoupledLSTMCell",
     "DropoutWrapper",
     "DynamicRNN",
     "GRUCell",
+    "HighwayWrapper",
+    "InitialStateWrapper",
     "LSTMCell",
     "LayerNormLSTMCell",
     "MinGRUCell",
     "MinLSTMCell",
     "Path",
     "RNNCell",
+    "ResidualWrapper",
     "SLSTMCell",
     "SlowPathWarning",
     "StackedRNNCells",
+    "ZoneoutWrapper",
     "bidirectional_dynamic_rnn",
     "dynamic_rnn",
     "gru_step",

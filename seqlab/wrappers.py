@@ -7,7 +7,15 @@ from seqlab._loop import Path, check_path, loop, output_size, paths, sequence, s
 from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError
 
-__all__ = ["DropoutWrapper", "StackedRNNCells", "Wrapper", "bare_cells"]
+__all__ = [
+    "InitialStateWrapper",
+    "StackedRNNCells",
+    "Step",
+    "Wrapper",
+    "bare_cells",
+    "keeps_output",
+    "state_roles",
+]
 
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
@@ -17,15 +25,31 @@ class Wrapper(keras.layers.Layer):
 
     What is drawn once per sequence is drawn when `stepper` is called; what is drawn anew at each step,
     inside the function that it returns. `_config_names` lists the constructor's further arguments.
+    The dtype is the cell's, unless another is given.
     """
 
     _config_names: tuple[str, ...] = ()
 
     def __init__(self, cell: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", cell.dtype_policy)
         super().__init__(**kwargs)
         self.cell = cell
         self.state_size = cell.state_size
         self.output_size = output_size(cell)
+
+    @property
+    def once_per_sequence(self) -> bool:
+        """Whether something is drawn once per sequence, here or below."""
+        return getattr(self.cell, "once_per_sequence", False)
+
+    @property
+    def keeps_output(self) -> bool:
+        """Whether the output is a bare cell's own h, untouched."""
+        return False
+
+    def state_roles(self) -> list[str]:
+        """The wrapped cell's; see `state_roles`."""
+        return state_roles(self.cell)
 
     def build(self, input_shape: Any) -> None:
         """Build the wrapped cell."""
@@ -42,7 +66,7 @@ class Wrapper(keras.layers.Layer):
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
         """One step, as a sequence of its own."""
-        return self.stepper(keras.ops.shape(inputs)[0], training)(inputs, states)
+        return _single_step(self, inputs, states, training)
 
     def paths(self, implementation: str = "auto") -> list[Path]:
         """How `sequence` runs, and why."""
@@ -72,41 +96,39 @@ class Wrapper(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("seqlab")
-class DropoutWrapper(Wrapper):
-    """A cell with dropout on its inputs and outputs, only while training, never on its state.
+class InitialStateWrapper(Wrapper):
+    """A cell whose initial state is learned: one vector per state, the same for every sequence.
 
-    Each element of each step is kept with this probability and then divided by it. Source: Zaremba
-    et al. (2014), section 3.1; the arguments are those of TensorFlow 1.
-
-    Raises:
-        SeqlabError: a probability outside (0, 1].
+    The vectors are added to the cell's own initial state and start at zero, so a new network starts as
+    without them. A state handed to the driver replaces them. Source: Forcada and Carrasco (1995).
     """
 
-    _config_names = ("input_keep_prob", "output_keep_prob")
+    @property
+    def keeps_output(self) -> bool:
+        """As the wrapped cell."""
+        return keeps_output(self.cell)
 
-    def __init__(
-        self, cell: Any, input_keep_prob: float = 1.0, output_keep_prob: float = 1.0, **kwargs: Any
-    ) -> None:
-        for name, keep in (("input", input_keep_prob), ("output", output_keep_prob)):
-            if not 0 < keep <= 1:
-                raise SeqlabError(
-                    f"`{name}_keep_prob` must be above 0 and at most 1. Received: {keep!r}"
-                )
-        super().__init__(cell, **kwargs)
-        self.input_keep_prob = input_keep_prob
-        self.output_keep_prob = output_keep_prob
-        self.random = keras.random.SeedGenerator()
+    def build(self, input_shape: Any) -> None:
+        """Build the wrapped cell, and make the vectors."""
+        super().build(input_shape)
+        states = keras.tree.flatten(self.cell.get_initial_state(1))
+        self.vectors = [
+            self.add_weight(name=f"initial_state_{i}", shape=state.shape[1:], initializer="zeros")
+            for i, state in enumerate(states)
+        ]
+
+    def get_initial_state(self, batch_size: Any) -> Any:
+        """The wrapped cell's, plus what was learned."""
+        states = self.cell.get_initial_state(batch_size)
+        if not self.built:
+            return states  # the vectors would be zero
+        flat = zip(keras.tree.flatten(states), self.vectors, strict=True)
+        learned = [state + keras.ops.cast(vector, state.dtype) for state, vector in flat]
+        return keras.tree.pack_sequence_as(states, learned)
 
     def stepper(self, batch_size: Any, training: bool) -> Step:
-        """A mask of each step's own."""
-        step = stepper(self.cell, batch_size, training)
-
-        def run(inputs: Any, states: Any) -> tuple[Any, Any]:
-            inputs = self._drop(inputs, self.input_keep_prob, training)
-            output, states = step(inputs, states)
-            return self._drop(output, self.output_keep_prob, training), states
-
-        return run
+        """The wrapped cell's."""
+        return stepper(self.cell, batch_size, training)
 
     def paths(self, implementation: str = "auto") -> list[Path]:
         """The wrapped cell's."""
@@ -115,15 +137,8 @@ class DropoutWrapper(Wrapper):
     def sequence(
         self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
     ) -> tuple[Any, Any]:
-        """All steps; the masks are drawn for the whole sequence, another for every step."""
-        inputs = self._drop(inputs, self.input_keep_prob, training)
-        outputs, states = sequence(self.cell, inputs, states, lengths, training, implementation)
-        return self._drop(outputs, self.output_keep_prob, training), states
-
-    def _drop(self, values: Any, keep: float, training: bool) -> Any:
-        if not training or keep == 1:
-            return values
-        return keras.random.dropout(values, 1 - keep, seed=self.random)
+        """The wrapped cell's."""
+        return sequence(self.cell, inputs, states, lengths, training, implementation)
 
 
 @keras.saving.register_keras_serializable("seqlab")
@@ -137,9 +152,10 @@ class StackedRNNCells(keras.layers.Layer):
     """
 
     def __init__(self, cells: list[Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
         if not cells:
             raise SeqlabError("`cells` must hold at least one cell. Received: []")
+        kwargs.setdefault("dtype", cells[-1].dtype_policy)
+        super().__init__(**kwargs)
         bare = [id(bare_cell) for cell in cells for bare_cell in bare_cells(cell)]
         if len(set(bare)) < len(bare):
             raise SeqlabError(
@@ -149,6 +165,11 @@ class StackedRNNCells(keras.layers.Layer):
         self.cells = list(cells)
         self.state_size = [cell.state_size for cell in cells]
         self.output_size = output_size(cells[-1])
+
+    @property
+    def once_per_sequence(self) -> bool:
+        """Whether a cell draws something once per sequence."""
+        return any(getattr(cell, "once_per_sequence", False) for cell in self.cells)
 
     def build(self, input_shape: Any) -> None:
         """Build the cells, each on the size of the one below."""
@@ -176,7 +197,7 @@ class StackedRNNCells(keras.layers.Layer):
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One step, as a sequence of its own."""
-        return self.stepper(keras.ops.shape(inputs)[0], training)(inputs, states)
+        return _single_step(self, inputs, states, training)
 
     def paths(self, implementation: str = "auto") -> list[Path]:
         """The cells', lowest first."""
@@ -209,3 +230,32 @@ def bare_cells(cell: Any) -> list[Any]:
     if isinstance(cell, StackedRNNCells):
         return [bare for inner in cell.cells for bare in bare_cells(inner)]
     return bare_cells(cell.cell) if isinstance(cell, Wrapper) else [cell]
+
+
+def keeps_output(cell: Any) -> bool:
+    """Whether the output of a cell is a bare cell's, untouched by wrappers and stacks."""
+    return getattr(cell, "keeps_output", not hasattr(cell, "cells"))
+
+
+def state_roles(cell: Any) -> list[str]:
+    """What each of a cell's states is, in flat order: ``h``, ``c``, or nothing of the two.
+
+    The first state of a cell is its h, the second its c, in a stack for each cell by itself. What
+    follows (a normaliser, say) and what wrappers keep has no role: dropout and zoneout leave it alone.
+    """
+    if hasattr(cell, "state_roles"):
+        return cell.state_roles()
+    if hasattr(cell, "cells"):
+        return [role for inner in cell.cells for role in state_roles(inner)]
+    states = len(keras.tree.flatten(cell.state_size))
+    return ["h", "c", *[""] * states][:states]
+
+
+def _single_step(cell: Any, inputs: Any, states: Any, training: bool) -> tuple[Any, Any]:
+    """One step outside our drivers, which cannot know where its sequence began."""
+    if training and cell.once_per_sequence:
+        raise SeqlabError(
+            f"`{cell.name}` draws masks once per sequence (variational=True), which a single step and"
+            " keras.layers.RNN cannot do. Train it by dynamic_rnn, or set variational=False"
+        )
+    return cell.stepper(keras.ops.shape(inputs)[0], training)(inputs, states)

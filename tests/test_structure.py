@@ -21,7 +21,7 @@ ORDER = [
     ["config", "metrics", "_tensorflow"],
     ["series", "scaling", "_fused", "_adam", "_loop", "_scan"],
     ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers"],
-    ["datasets", "_parts", "lstms", "scans"],
+    ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
     ["_drivers"],
     ["cells"],
     ["runs", "baselines", "models"],
