@@ -12,12 +12,8 @@ from typing import Any
 
 from seqlab import _fused
 from seqlab._cell import Cell
-from seqlab._drivers import (
-    BidirectionalDynamicRNN,
-    DynamicRNN,
-    bidirectional_dynamic_rnn,
-    dynamic_rnn,
-)
+from seqlab._drivers import bidirectional_dynamic_rnn, dynamic_rnn, reset_state
+from seqlab._layers import BidirectionalDynamicRNN, DynamicRNN
 from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
 from seqlab.wrappers import DropoutWrapper, StackedRNNCells
@@ -38,6 +34,7 @@ __all__ = [
     "gru_step",
     "lstm_step",
     "paths",
+    "reset_state",
     "rnn_step",
 ]
 

@@ -19,12 +19,13 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "_loop"],
-    ["windows", "tables", "_cell", "wrappers"],
-    ["datasets", "_drivers"],
+    ["series", "scaling", "chunks", "_fused", "_adam", "_loop", "_states", "_steps"],
+    ["windows", "tables", "_cell", "wrappers", "_over_time"],
+    ["datasets", "_layers"],
+    ["_drivers"],
     ["cells"],
     ["runs", "baselines", "models"],
-    ["checkpoints", "predict"],
+    ["checkpoints", "predict", "streams"],
     ["forecasts"],
     ["callbacks", "evaluate"],
     ["train", "plots", "report"],
@@ -32,7 +33,17 @@ ORDER = [
     ["cli"],
     ["__main__"],
 ]
-LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT = [
+    "errors",
+    "config",
+    "metrics",
+    "series",
+    "scaling",
+    "windows",
+    "tables",
+    "datasets",
+    "chunks",
+]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 
 
@@ -60,7 +71,7 @@ def test_imports_go_one_way(name):
 def test_data_and_models_do_not_know_each_other():
     for name in ("datasets", "windows", "scaling", "series", "tables"):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "_drivers", "_fused"):
+    for name in ("cells", "models", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 
