@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seqlab._loop import output_size, sequence
+from seqlab._loop import check_path, output_size, paths, sequence
 from seqlab._over_time import OverTime
 from seqlab._states import CarriedState, CompiledStep, check_state, state_spec
 from seqlab._steps import as_array, check_rank, reverse
@@ -49,10 +49,16 @@ class DynamicRNN(OverTime):
         if self.stateful and self._carried is None:
             self._carried = CarriedState(self.cell, inputs_shape[0])
 
-    def checked_state(self, state: Any, inputs_shape: Any) -> Any:
-        """The state, structured as the cell's own; or None."""
+    def check(self, inputs_shape: Any) -> None:
+        """Refuse to be fused without a kernel, and a batch that the carried state does not fit."""
+        if self.implementation == "fused":
+            for path in paths(self.cell, "fused"):
+                check_path(path, "fused")
         if self.stateful:
             self._check_batch(inputs_shape[0])
+
+    def checked_state(self, state: Any, inputs_shape: Any) -> Any:
+        """The state, structured as the cell's own; or None."""
         if state is None:
             return None
         self.build_cells(inputs_shape)  # a state may have the shapes of weights
@@ -171,6 +177,11 @@ class BidirectionalDynamicRNN(OverTime):
         for layer in (self.forward, self.backward):
             if not layer.built:
                 layer.build(inputs_shape)
+
+    def check(self, inputs_shape: Any) -> None:
+        """As `DynamicRNN`'s, for each direction."""
+        for layer in (self.forward, self.backward):
+            layer.check(inputs_shape)
 
     def checked_state(self, state: Any, inputs_shape: Any) -> Any:
         """The pair of states, each structured as its cell's own or None; or None."""

@@ -11,7 +11,7 @@ __all__ = ["OverTime"]
 class OverTime(keras.layers.Layer):
     """``layer(inputs, sequence_length, initial_state, mask, training) -> (outputs, states)``.
 
-    A subclass says how: `build_cells`, `checked_state`, and `run` over arguments that are checked.
+    A subclass says how: `build_cells`, `check`, `checked_state`, and `run` over checked arguments.
     Outputs are one ``[B, T, H]`` or several.
     """
 
@@ -32,6 +32,10 @@ class OverTime(keras.layers.Layer):
         """Make the weights for inputs ``[B, T, D]``, where they are not made yet."""
         raise NotImplementedError
 
+    def check(self, inputs_shape: Any) -> None:
+        """Refuse inputs ``[B, T, D]`` that this layer cannot run."""
+        raise NotImplementedError
+
     def checked_state(self, state: Any, inputs_shape: Any) -> Any:
         """The state that the caller gave, structured as the cell's own; or None."""
         raise NotImplementedError
@@ -50,6 +54,7 @@ class OverTime(keras.layers.Layer):
     ) -> tuple[Any, Any]:
         """Check the arguments, before Keras writes its own text around every error."""
         inputs, lengths, mask = checked(inputs, sequence_length, mask)
+        self.check(inputs.shape)
         state = self.checked_state(initial_state, inputs.shape)
         return super().__call__(inputs, lengths, state, mask=mask, **kwargs)
 

@@ -9,8 +9,6 @@ from seqlab.errors import SeqlabError
 
 __all__ = ["CarriedState", "CompiledStep", "check_parts", "check_state", "state_spec"]
 
-ops = keras.ops
-
 
 def state_spec(cell: Any, batch: int | None = None) -> Any:
     """Shapes and types of a built cell's state, structured as the state is."""
@@ -147,6 +145,5 @@ class CompiledStep:
 
 
 def _as_tensor(value: Any, like: Any) -> Any:
-    if tf.is_tensor(value) and value.dtype == like.dtype:
-        return value
-    return ops.convert_to_tensor(value, like.dtype)
+    value = tf.convert_to_tensor(value)
+    return value if value.dtype == like.dtype else tf.cast(value, like.dtype)

@@ -147,6 +147,26 @@ def test_batch_sizes_that_cannot_be_carried_are_refused():
         cells.BidirectionalDynamicRNN(make("gru", 3, 4), make("gru", 3, 4), stateful=True)
 
 
+class Delay(keras.layers.Layer):
+    """A cell whose output is its last input, so nothing but the state says how large a batch is."""
+
+    state_size, output_size = [1], 1
+
+    def get_initial_state(self, batch_size):
+        return [tf.zeros((batch_size, 1))]
+
+    def call(self, inputs, states, training=False):
+        return states[0], [inputs]
+
+
+def test_a_compiled_function_need_not_know_the_batch_size():
+    layer, x = cells.DynamicRNN(Delay(), stateful=True), np.arange(12.0).reshape(2, 6, 1)
+    layer(np.zeros((2, 1, 1)))
+    compiled = tf.function(lambda x: layer(x)[0], input_signature=[tf.TensorSpec((None, None, 1))])
+    found = [compiled(x[:, :4])[:, :, 0], compiled(x[:, 4:])[:, :, 0]]
+    assert np.concatenate(found, 1).tolist() == [[0, 0, 1, 2, 3, 4], [0, 6, 7, 8, 9, 10]]
+
+
 @keras.saving.register_keras_serializable("seqlab_tests")
 class Learned(cells.GRUCell):
     """A cell whose initial state is a weight."""
