@@ -69,15 +69,14 @@ def _say(value: Any, shape: tuple[int | None, ...]) -> str:
     return f"{_kind(value)} ({', '.join('B' if size is None else str(size) for size in shape)})"
 
 
-class CarriedState(tf.Module):
+class CarriedState:
     """The state that a stateful layer carries from one call to the next.
 
     Its variables are no weights: they depend on the batch size, and weights move between models of
-    different batch sizes. As a module of TensorFlow it is part of what a model exports.
+    different batch sizes. So they are TensorFlow's own, which Keras does not count.
     """
 
     def __init__(self, cell: Any, batch: int) -> None:
-        super().__init__()
         self.batch = batch
         spec = keras.tree.flatten(state_spec(cell, batch))
         with tf.init_scope():  # also when a compiled function builds the layer
@@ -97,7 +96,7 @@ class CarriedState(tf.Module):
         """The state to start from: the cell's initial one after a reset.
 
         That one is asked for anew, so that it follows its weights where it has some, and they learn.
-        Past a call's first step no gradient gets: variables are constants to the next call.
+        No gradient goes back beyond a call's first step: to a call, the variables are constants.
         """
         initial = cell.get_initial_state(self.batch)
         pairs = zip(keras.tree.flatten(initial), self.parts, strict=True)

@@ -320,6 +320,37 @@ def test_outputs_have_the_precision_of_the_cell(policy):
     )
 
 
+def test_a_layer_takes_the_precision_of_its_cell():
+    cell, x = make("gru", 3, 4, dtype="float64"), np.random.default_rng(0).normal(size=(2, 5, 3))
+    outputs, _ = cells.DynamicRNN(cell)(x)
+    expected, _ = reference.run(reference.gru, cell.get_weights(), x, [np.zeros((2, 4))], [5, 5])
+    np.testing.assert_allclose(outputs, expected, atol=1e-12)
+
+
+class Clock(keras.layers.Layer):
+    """A cell whose state is a whole number, and has three axes."""
+
+    state_size, output_size = [1], 1
+
+    def get_initial_state(self, batch_size):
+        return [tf.zeros((batch_size, 2, 1), "int32")]
+
+    def call(self, inputs, states, training=False):
+        return inputs + tf.cast(states[0][:, 0], inputs.dtype), [states[0] + 1]
+
+
+def test_states_have_their_own_types_and_ranks():
+    layer, x = cells.DynamicRNN(Clock()), np.zeros((3, 4, 1), "float32")
+    (symbol,) = layer(keras.Input((4, 1)))[1]
+    assert (symbol.shape, symbol.dtype) == ((None, 2, 1), "int32")
+    start = np.array([[[5], [5]]] * 3)  # of 64 bits, as NumPy makes it
+    outputs, (end,) = layer(x, np.array([4, 2, 0]), [start])
+    assert outputs[:, :, 0].numpy().tolist() == [[5, 6, 7, 8], [5, 6, 0, 0], [0, 0, 0, 0]]
+    assert (end.dtype, end[:, 1, 0].numpy().tolist()) == ("int32", [9, 7, 5])
+    with pytest.raises(SeqlabError, match=r"int \(3, 2, 1\). Received: float \(3, 2, 1\)"):
+        layer(x, None, [start / 2])
+
+
 def test_whole_numbers_do_as_inputs():
     cell = make("gru", 1, 4)
     one, _ = cells.dynamic_rnn(cell, [[[1], [2]]])
