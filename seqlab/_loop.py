@@ -89,7 +89,27 @@ def stepper(cell: Any, batch_size: Any, training: bool) -> Callable[[Any, Any], 
     """The step ``(inputs, states) -> (output, states)`` of one sequence."""
     if hasattr(cell, "stepper"):
         return cell.stepper(batch_size, training)
-    return lambda inputs, states: cell(inputs, states, training=training)
+    if hasattr(cell, "reset_dropout_mask"):
+        _draw_masks(cell, batch_size, training)
+
+    def run(inputs: Any, states: Any) -> tuple[Any, Any]:
+        output, new_states = cell(inputs, states, training=training)
+        # Keras' stack of one cell returns that cell's state instead of a list with it.
+        return output, keras.tree.pack_sequence_as(states, keras.tree.flatten(new_states))
+
+    return run
+
+
+def _draw_masks(cell: Any, batch_size: Any, training: bool) -> None:
+    """Draw the dropout masks of a cell of Keras, which keeps them until it is told to forget.
+
+    Before the loop, because what is made inside one step does not exist in the next.
+    """
+    cell.reset_dropout_mask()
+    cell.reset_recurrent_dropout_mask()
+    if training:
+        cell.get_dropout_mask(tf.ones((batch_size, cell.kernel.shape[0]), cell.compute_dtype))
+        cell.get_recurrent_dropout_mask(tf.ones((batch_size, cell.units), cell.compute_dtype))
 
 
 def output_size(cell: Any) -> int:

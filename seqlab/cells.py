@@ -13,12 +13,8 @@ from typing import Any
 
 from seqlab import _fused_gru, _fused_lstm
 from seqlab._cell import Cell, GatedCell
-from seqlab._drivers import (
-    BidirectionalDynamicRNN,
-    DynamicRNN,
-    bidirectional_dynamic_rnn,
-    dynamic_rnn,
-)
+from seqlab._drivers import bidirectional_dynamic_rnn, dynamic_rnn, reset_state
+from seqlab._layers import BidirectionalDynamicRNN, DynamicRNN
 from seqlab._loop import Path, SlowPathWarning, paths
 from seqlab._tensorflow import keras
 from seqlab.attention import AttentionWrapper
@@ -56,6 +52,7 @@ __all__ = [
     "gru_step_before",
     "lstm_step",
     "paths",
+    "reset_state",
     "rnn_step",
 ]
 

@@ -19,13 +19,14 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "_loop", "_scan"],
-    ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers"],
+    ["series", "scaling", "chunks", "_fused", "_scan", "_adam", "_loop", "_states", "_steps"],
+    ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers", "_over_time"],
     ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
+    ["_layers"],
     ["_drivers"],
     ["cells"],
     ["runs", "baselines", "models"],
-    ["checkpoints", "predict"],
+    ["checkpoints", "predict", "streams"],
     ["forecasts"],
     ["callbacks", "evaluate"],
     ["train", "plots", "report"],
@@ -33,7 +34,17 @@ ORDER = [
     ["cli"],
     ["__main__"],
 ]
-LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT = [
+    "errors",
+    "config",
+    "metrics",
+    "series",
+    "scaling",
+    "windows",
+    "tables",
+    "datasets",
+    "chunks",
+]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 
 
@@ -61,7 +72,7 @@ def test_imports_go_one_way(name):
 def test_data_and_models_do_not_know_each_other():
     for name in ("datasets", "windows", "scaling", "series", "tables"):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "_drivers", "_fused"):
+    for name in ("cells", "models", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 
