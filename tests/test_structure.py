@@ -18,13 +18,13 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors"],
-    ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "_loop"],
+    ["config", "metrics", "_tensorflow", "_tf1_files", "_tf1_parts"],
+    ["series", "scaling", "_fused", "_adam", "_loop", "_tf1_names"],
     ["windows", "tables", "_cell", "wrappers"],
     ["datasets", "_drivers"],
     ["cells"],
-    ["runs", "baselines", "models"],
-    ["checkpoints", "predict"],
+    ["runs", "baselines", "models", "_tf1_cells"],
+    ["checkpoints", "predict", "tf1"],
     ["forecasts"],
     ["callbacks", "evaluate"],
     ["train", "plots", "report"],
@@ -34,6 +34,7 @@ ORDER = [
 ]
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
 def imported(name, everywhere):
