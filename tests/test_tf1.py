@@ -183,9 +183,11 @@ def test_second_cells_and_optimizers_in_scopes(tmp_path):
 
 def test_other_precisions(tmp_path):
     truth = golden("stack")
-    model = tf1.load(rewritten(tmp_path, "stack", dtype="float64")).model()
+    made = tf1.load(rewritten(tmp_path, "stack", dtype="float64"))
+    model = made.model()
     found = model([truth["x"].astype("float64"), truth["lengths"]])
     assert {part.dtype for part in keras.tree.flatten(found)} == {tf.float64}
+    assert {made.cell.compute_dtype, model.inputs[0].dtype} == {"float64"}
     check("stack", found)
 
 
@@ -343,27 +345,26 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("case", ["lstm", "bidirectional"])
-def test_the_file_gives_the_same_in_a_new_process(case, here, capsys):
-    options = [f"--{k.replace('_', '-')}={v}" for k, v in OPTIONS.get(case, {}).items()]
-    assert cli.main(["import-tf1", str(GOLDENS / case), *options]) == 0
-    said = capsys.readouterr().out
-    code = next(line for line in said.splitlines() if "import" in line).strip()
-    use = next(line for line in said.splitlines() if "load_model" in line).strip()
-    script = f"""
-import numpy as np
-golden = np.load({str(GOLDENS / case / "golden.npz")!r})
-x, lengths = golden["x"], golden["lengths"]
-{code}
-{use}
-np.savez("found.npz", *keras.tree.flatten((outputs, states)))
-"""
-    here = {**os.environ, "PYTHONPATH": str(GOLDENS.parents[2])}
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, env=here)
+def test_the_files_give_the_same_in_a_new_process(here, capsys):
+    cases, script = ("lstm", "bidirectional"), ["import numpy as np"]
+    for case in cases:
+        options = [f"--{k.replace('_', '-')}={v}" for k, v in OPTIONS.get(case, {}).items()]
+        out = ["--out", f"{case}.keras"]
+        assert cli.main(["import-tf1", str(GOLDENS / case), *options, *out]) == 0
+        use = capsys.readouterr().out.splitlines()[-2:]  # what it tells to write
+        script += [
+            f"golden = np.load({str(GOLDENS / case / 'golden.npz')!r})",
+            'x, lengths = golden["x"], golden["lengths"]',
+            *(line.strip() for line in use),
+            f'np.savez("{case}.npz", *keras.tree.flatten((outputs, states)))',
+        ]
+    command = [sys.executable, "-c", "\n".join(script)]
+    ours = {**os.environ, "PYTHONPATH": str(GOLDENS.parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, env=ours)
     assert (done.returncode, done.stderr) == (0, "")
-    found = np.load("found.npz")
-    check(case, [found[name] for name in found])
+    for case in cases:
+        found = np.load(f"{case}.npz")
+        check(case, [found[name] for name in found])
 
 
 def test_what_the_command_says(here, capsys):
