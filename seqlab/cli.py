@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Nothing heavy is imported before the arguments are right."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -58,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
+    _import_tf1(
+        _command(
+            sub, "import-tf1", commands.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
+        )
+    )
     _command(sub, "data", commands.data, "list the series that come with the package")
     _command(sub, "models", commands.models, "list the models and cells")
     _command(sub, "runs", commands.runs, "list the runs in ./runs")
@@ -94,6 +100,21 @@ def rate(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
     return value
+
+
+def finite(text: str) -> float:
+    """An argument that must be a number, of either sign."""
+    value = _float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number. Received: {text!r}")
+    return value
+
+
+def keras_file(text: str) -> str:
+    """A file name for a model of Keras."""
+    if not text.endswith(".keras"):
+        raise argparse.ArgumentTypeError(f"must name a .keras file. Received: {text!r}")
+    return text
 
 
 def picture(text: str) -> str:
@@ -167,6 +188,24 @@ def _forecast(to: argparse.ArgumentParser) -> None:
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
     to.add_argument(
         "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write a PNG picture"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _import_tf1(to: argparse.ArgumentParser) -> None:
+    to.add_argument("checkpoint", metavar="CHECKPOINT", help="model.ckpt-10000, or its folder")
+    to.add_argument("--scope", metavar="S", help="which network, where there are several")
+    to.add_argument(
+        "--forget-bias",
+        type=finite,
+        default=1.0,
+        metavar="F",
+        help="as the LSTM cells were given it, for a checkpoint does not tell; default: 1.0",
+    )
+    for name in ("cell", "proj"):
+        to.add_argument(f"--{name}-clip", type=rate, metavar="C", help="the same; default: none")
+    to.add_argument(
+        "--out", type=keras_file, metavar="FILE", help="default: CHECKPOINT.keras, in this folder"
     )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

@@ -14,6 +14,7 @@ __all__ = [
     "data",
     "evaluate",
     "forecast",
+    "import_tf1",
     "make_config",
     "models",
     "runs",
@@ -142,6 +143,30 @@ def forecast(options: Namespace) -> None:
 
     _print(forecast_table(made))
     _say(f"Run {run.path}: {made.note}", *(f"Wrote {path}" for path in written))
+
+
+def import_tf1(options: Namespace) -> None:
+    """``seqlab import-tf1``: a Keras model with the cells of a TensorFlow 1 checkpoint."""
+    from seqlab._tf1_files import find
+
+    prefix = find(options.checkpoint)
+    path = Path(options.out or f"{prefix.name}.keras")
+    from seqlab import tf1  # after the checkpoint was found: it loads TensorFlow
+
+    clips = {"cell_clip": options.cell_clip, "proj_clip": options.proj_clip}
+    made = tf1.load(prefix, scope=options.scope, forget_bias=options.forget_bias, **clips)
+    tf1.save(made, path)
+    if options.json:
+        _say(json.dumps({**made.to_json(), "file": str(path)}))
+        return
+    from seqlab.report import import_tables
+
+    _print(*import_tables(made))
+    _say(
+        f"Wrote {path}. For x [B, T, {made.features}], and lengths [B] or None:",
+        "  import seqlab.cells, keras",
+        f"  outputs, states = keras.saving.load_model({str(path)!r})([x, lengths])",
+    )
 
 
 def data(_: Namespace) -> None:

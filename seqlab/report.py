@@ -11,8 +11,17 @@ from seqlab.baselines import spoken
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
 from seqlab.runs import Run
+from seqlab.tf1 import Imported
 
-__all__ = ["console", "forecast_table", "number", "runs_table", "score_tables", "table"]
+__all__ = [
+    "console",
+    "forecast_table",
+    "import_tables",
+    "number",
+    "runs_table",
+    "score_tables",
+    "table",
+]
 
 SHOWN = 30  # rows of a forecast that a terminal is given
 
@@ -86,6 +95,20 @@ def runs_table(runs: Iterable[Run]) -> Table:
             )
         )
     return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
+
+
+def import_tables(made: Imported) -> Iterable[Table | str]:
+    """What became of a TensorFlow 1 checkpoint's variables, and what it could not tell."""
+    rows = [
+        (name, str(list(made.shapes[name])), ", ".join(goes)) for name, goes in made.used.items()
+    ]
+    rows += [(name, str(list(made.shapes[name])), "not used") for name in made.unused]
+    yield table(("TensorFlow 1", "shape", "seqlab"), rows, made.scope)
+    training = len(made.shapes) - len(rows)
+    if training:
+        yield f"Left out: {training} variables of the optimizer, of averages and of counters."
+    known = ", ".join(f"{name} {value}" for name, value in made.assumed.items())
+    yield f"Not in a checkpoint, so taken as said or by default: {known}."
 
 
 def _title(name: str) -> str:

@@ -26,12 +26,13 @@ def blocks(language):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A person's folder: a file of daily sales, and the package's scripts."""
+    """A person's folder: a file of daily sales, the package's scripts and its goldens."""
     monkeypatch.chdir(tmp_path)
     days = np.arange("2024-01-01", "2025-03-01", dtype="datetime64[D]").astype(str)
     rows = [f"{day},{20 + 5 * np.sin(i / 7 * 6.283):.3f}" for i, day in enumerate(days)]
     (tmp_path / "my.csv").write_text("\n".join(["date,sales", *rows]) + "\n")
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    for name in ("scripts", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 

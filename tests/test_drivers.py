@@ -215,7 +215,7 @@ def test_bad_states_of_two_directions_are_refused():
 
 
 def test_a_kernel_that_there_is_none_of_is_refused_in_our_own_words():
-    fw, bw, x = make("lstm", 3, 4), make("gru", 3, 4, dtype="float64"), np.zeros((2, 5, 3))
+    fw, bw, x = make("lstm", 3, 4), make("rnn", 3, 4, dtype="float64"), np.zeros((2, 5, 3))
     for run in (
         lambda: cells.dynamic_rnn(bw, x, implementation="fused"),
         lambda: cells.bidirectional_dynamic_rnn(fw, bw, x, implementation="fused"),

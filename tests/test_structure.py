@@ -18,15 +18,15 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors"],
-    ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "chunks", "_fused", "_scan", "_adam", "_loop", "_states", "_steps"],
+    ["config", "metrics", "_tensorflow", "_tf1_files", "_tf1_parts"],
+    ["series", "scaling", "chunks", "_fused", "_scan", "_adam", "_loop", "_states", "_steps", "_tf1_names"],
     ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers", "_over_time"],
     ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
     ["_layers"],
     ["_drivers"],
     ["cells"],
-    ["runs", "baselines", "models"],
-    ["checkpoints", "predict", "streams"],
+    ["runs", "baselines", "models", "_tf1_cells"],
+    ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts"],
     ["callbacks", "evaluate"],
     ["train", "plots", "report"],
@@ -46,6 +46,7 @@ LIGHT = [
     "chunks",
 ]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
 def imported(name, everywhere):
