@@ -133,13 +133,13 @@ def test_in_inference_nothing_is_dropped_and_the_kernel_runs():
     x = normal(1, 4, 5, SIZE)
     cell = make("state dropout")
     plain, _ = cells.dynamic_rnn(cell.cell, x)
-    found, _ = cells.dynamic_rnn(cell, x, implementation="fused")
+    found, _ = cells.dynamic_rnn(cell, x)
     np.testing.assert_array_equal(found, plain)
     (path,) = cells.paths(cell)
     assert path.implementation == "loop"
     assert "state_keep_prob" in path.reason
     with pytest.raises(SeqlabError, match="state_keep_prob"):
-        cells.dynamic_rnn(cell, x, training=True, implementation="fused")
+        cells.dynamic_rnn(cell, x, implementation="fused")
 
 
 @pytest.mark.parametrize(("name", "rates"), [("lstm", (0.2, 0.3)), ("gru", (0.4,))])
