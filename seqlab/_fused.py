@@ -54,7 +54,11 @@ class Walk:
     @staticmethod
     def _loop(start: Any, end: Any, by: int, body: Body, state: State) -> State:
         def step(t: Any, state: State) -> tuple[Any, State]:
-            return t + by, body(t if by > 0 else t + by, abs(by), state)
+            made = body(t if by > 0 else t + by, abs(by), state)
+            for new, old in zip(made, state, strict=True):
+                if tf.is_tensor(new):
+                    new.set_shape(old.shape)  # which a product of unknown rows has lost
+            return t + by, made
 
         _, state = tf.while_loop(lambda t, _: t < end if by > 0 else t > end, step, (start, state))
         return state

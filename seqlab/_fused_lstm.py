@@ -30,14 +30,16 @@ def lstm(
         Outputs ``[B, T, H]``, and [h, c] after each sequence's own last step.
     """
     weights = tf.concat([kernel, recurrent_kernel], axis=0)
-    hs, cs = _block(time_first(inputs), *states, weights, tf.convert_to_tensor(bias))
+    block = tf.custom_gradient(lambda *given: _block(lengths is not None, *given))
+    hs, cs = block(time_first(inputs), *states, weights, tf.convert_to_tensor(bias))
     ends = [at_ends(v, before, lengths) for v, before in zip((hs, cs), states, strict=True)]
     return until_ends(hs, lengths), ends
 
 
-@tf.custom_gradient
-def _block(x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, Callable[..., Any]]:
-    """The kernel, over ``[T, B, D]``, with a gradient that is right.
+def _block(
+    every_c: bool, x: Any, h: Any, c: Any, weights: Any, bias: Any
+) -> tuple[Any, Callable[..., Any]]:
+    """The kernel, over ``[T, B, D]``, with a gradient that is right; c of every step, or of the last.
 
     The second version of the kernel takes gates in Keras' order. The gradient that TensorFlow
     registers for it is the first version's, which reads i, g, f, o: the values are right and the
@@ -55,7 +57,7 @@ def _block(x: Any, h: Any, c: Any, weights: Any, bias: Any) -> tuple[Any, Callab
         )
         return *grads, _f_and_g_swapped(w_grad), _f_and_g_swapped(b_grad)
 
-    return (made.h, made.cs), gradient
+    return (made.h, made.cs if every_c else made.cs[-1][None]), gradient
 
 
 def _at_once(
@@ -63,6 +65,8 @@ def _at_once(
 ) -> tuple[Any, ...]:
     """The first version's gradient kernel, for the whole sequence."""
     kept = {name: getattr(made, name) for name in ("i", "cs", "f", "o", "ci", "co", "h")}
+    if c_grad.shape[0] == 1:  # of the last step only
+        c_grad = tf.concat([tf.zeros_like(h_grad[1:]), c_grad], axis=0)
     grads = tf.raw_ops.BlockLSTMGrad(
         **known,
         **kept,
@@ -87,35 +91,45 @@ def _by_step(
     same = {**known, "x": x[0], "w": weights, "b": bias, "use_peephole": False}
 
     walk = Walk(x)
+    last_only = c_grad.shape[0] == 1
 
     def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
         dh, dc, dw, db, dx = state
         steps = slice(start, start + n)
-        kept = {
-            k: tf.unstack(getattr(made, k)[steps], n) for k in ("i", "cs", "f", "o", "ci", "co")
-        }
-        cs = tf.unstack(earlier(made.cs, c, start, n), n)
-        dhs, dcs = tf.unstack(h_grad[steps], n), tf.unstack(c_grad[steps], n)
+        # tanh(c) and h are cheap to have again, and large to keep.
+        co = tf.tanh(made.cs[steps])
+        kept = {name: getattr(made, name)[steps] for name in ("i", "cs", "f", "o", "ci")}
+        kept |= {"co": co, "cs_prev": earlier(made.cs, c, start, n), "h_grad": h_grad[steps]}
+        if not last_only:
+            kept["cs_grad"] = c_grad[steps]
+        pieces = {name: tf.unstack(values, n) for name, values in kept.items()}
         gates: list[Any] = []
         for j in reversed(range(n)):
-            grads = tf.raw_ops.LSTMBlockCellGrad(
-                **{**same, "cs_prev": cs[j]},
-                **{name: values[j] for name, values in kept.items()},
-                h_grad=dhs[j] + dh,
-                cs_grad=dcs[j] + dc,
-            )
+            now = {name: values[j] for name, values in pieces.items()}
+            now["h_grad"] += dh
+            now["cs_grad"] = now["cs_grad"] + dc if "cs_grad" in now else dc
+            grads = tf.raw_ops.LSTMBlockCellGrad(**{**same, **now})
             gates.insert(0, grads.dicfo)
             dh, dc = grads.dicfo @ to_h, grads.cs_prev_grad
         per_gate = tf.concat(gates, axis=0)  # [n B, 4 H]
-        seen = tf.concat([flat(x[steps]), flat(earlier(made.h, h, start, n))], axis=1)
+        h_before = _h_before(h, made, co, start, n)
+        seen = tf.concat([flat(x[steps]), flat(h_before)], axis=1)
         dw += tf.matmul(seen, per_gate, transpose_a=True)
         db += tf.reduce_sum(per_gate, axis=0)
         dx = walk.put(dx, start, tf.reshape(per_gate @ to_x, [n, -1, features]))
         return dh, dc, dw, db, dx
 
-    zeros = [tf.zeros_like(part) for part in (h, c, weights, bias)]
-    dh, dc, dw, db, dx = walk.back(body, (*zeros, walk.pieces(features)))
+    zeros = [tf.zeros_like(weights), tf.zeros_like(bias)]
+    begin = (tf.zeros_like(h), c_grad[0] if last_only else tf.zeros_like(c))
+    dh, dc, dw, db, dx = walk.back(body, (*begin, *zeros, walk.pieces(features)))
     return dx.concat(), dh, dc, dw, db
+
+
+def _h_before(first: Any, made: Any, co: Any, start: Any, n: int) -> Any:
+    """H of the n steps that begin one before `start`, from its o and tanh(c)."""
+    before = tf.maximum(start - 1, 0)
+    one = tf.where(start > 0, made.o[before] * tf.tanh(made.cs[before]), first)[None]
+    return tf.concat([one, made.o[start : start + n - 1] * co[:-1]], axis=0)
 
 
 def _peepholes(bias: Any) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def check_equal(found, expected):
 
 
 @pytest.mark.parametrize(("name", "way"), KERNELS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     shape=st.tuples(*(st.integers(1, n) for n in (5, 19, 4, 7))),
     data=st.data(),
