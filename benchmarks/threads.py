@@ -1,8 +1,8 @@
-"""One thread or all of them? Training steps of the command line's two choices, over layer sizes.
+"""Which threads? Training steps of the trainer over layer sizes, under each setting.
 
-python benchmarks/threads.py        # about three minutes
+python benchmarks/threads.py        # about five minutes
 
-`commands._is_small` takes one thread below 2**25 multiplications per time step and layer.
+`_parts.set_threads` takes one thread for small layers, and one per part of the batch for large ones.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ STEP = """
 import sys, tempfile, time
 from pathlib import Path
 from seqlab import _tensorflow
-if {one}: _tensorflow.one_thread()
+if {threads}: _tensorflow.threads({threads})
 from seqlab import train
 from seqlab.config import *
 from seqlab._tensorflow import keras
@@ -33,17 +33,16 @@ print((end - begin) / (last - first))
 
 def main():
     print(machine("seqlab", "tensorflow", "keras"))
-    print("| hidden | batch | multiplications | one thread, ms | default, ms | default / one |")
+    print("| hidden | batch | weights | one thread, ms | one per part, ms | default, ms |")
+    print("|---" * 6 + "|")
     for hidden, batch in ((16, 32), (30, 32), (64, 32), (64, 64), (128, 64), (256, 128)):
-        one, default = (1000 * seconds(one, hidden, batch) for one in (True, False))
-        size = batch * 2 * hidden * 4 * hidden
-        print(
-            f"| {hidden} | {batch} | {size:,} | {one:.2f} | {default:.2f} | {default / one:.2f} |"
-        )
+        times = [1000 * seconds(threads, hidden, batch) for threads in (1, 2, 0)]
+        columns = " | ".join(f"{ms:.2f}" for ms in times)
+        print(f"| {hidden} | {batch} | {8 * hidden * hidden:,} | {columns} |", flush=True)
 
 
-def seconds(one, hidden, batch):
-    code = STEP.format(one=one, hidden=hidden, batch=batch)
+def seconds(threads, hidden, batch):
+    code = STEP.format(threads=threads, hidden=hidden, batch=batch)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout)
 

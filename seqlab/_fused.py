@@ -11,7 +11,16 @@ from typing import Any
 
 from seqlab._tensorflow import tf
 
-__all__ = ["Walk", "at_ends", "earlier", "flat", "time_first", "until_ends"]
+__all__ = [
+    "Walk",
+    "at_ends",
+    "cast",
+    "earlier",
+    "flat",
+    "time_first",
+    "until_ends",
+    "working_type",
+]
 
 CHUNK = 6
 
@@ -74,6 +83,16 @@ class Walk:
         """The chunk ``[n, B, size]`` that begins at a step, or a list of its steps, into `pieces`."""
         values = tf.stack(values) if isinstance(values, list) else values
         return array.write(start // self.n + start % self.n, values)
+
+
+def cast(dtype: Any, *values: Any) -> list[Any]:
+    """Each value, or list of values, in a type."""
+    return [tf.nest.map_structure(lambda v: tf.cast(v, dtype), value) for value in values]
+
+
+def working_type(dtype: Any) -> Any:
+    """What a kernel computes in: half precisions have no quick products here, and sums need more."""
+    return tf.float32 if tf.as_dtype(dtype).size == 2 else dtype
 
 
 def earlier(values: Any, first: Any, start: Any, n: int) -> Any:

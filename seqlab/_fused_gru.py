@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import Walk, at_ends, earlier, flat, time_first, until_ends
+from seqlab._fused import Walk, at_ends, cast, earlier, flat, time_first, until_ends, working_type
 from seqlab._tensorflow import tf
 
 __all__ = ["gru"]
@@ -25,9 +25,13 @@ def gru(
     Returns:
         Outputs ``[B, T, H]``, and [h] after each sequence's own last step.
     """
-    weights = (tf.convert_to_tensor(w) for w in (kernel, recurrent_kernel, bias))
+    dtype = inputs.dtype
+    inputs, states, *weights = cast(
+        working_type(dtype), inputs, states, kernel, recurrent_kernel, bias
+    )
     hs = _gru(time_first(inputs), states[0], *weights)
-    return until_ends(hs, lengths), [at_ends(hs, states[0], lengths)]
+    outputs, end = cast(dtype, until_ends(hs, lengths), at_ends(hs, states[0], lengths))
+    return outputs, [end]
 
 
 @tf.custom_gradient

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import Walk, at_ends, earlier, flat, time_first, until_ends
+from seqlab._fused import Walk, at_ends, cast, earlier, flat, time_first, until_ends, working_type
 from seqlab._tensorflow import tf
 
 __all__ = ["lstm"]
@@ -29,11 +29,14 @@ def lstm(
     Returns:
         Outputs ``[B, T, H]``, and [h, c] after each sequence's own last step.
     """
+    dtype = inputs.dtype
     weights = tf.concat([kernel, recurrent_kernel], axis=0)
+    inputs, states, weights, bias = cast(working_type(dtype), inputs, states, weights, bias)
     block = tf.custom_gradient(lambda *given: _block(lengths is not None, *given))
-    hs, cs = block(time_first(inputs), *states, weights, tf.convert_to_tensor(bias))
+    hs, cs = block(time_first(inputs), *states, weights, bias)
     ends = [at_ends(v, before, lengths) for v, before in zip((hs, cs), states, strict=True)]
-    return until_ends(hs, lengths), ends
+    outputs, ends = cast(dtype, until_ends(hs, lengths), ends)
+    return outputs, ends
 
 
 def _block(

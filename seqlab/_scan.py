@@ -37,7 +37,7 @@ def linear_scan(
 ) -> tuple[Any, Any]:
     """Every ``h_t = keep_t h_{t-1} + add_t``, in float32 or wider.
 
-    It runs past the end of the sequences, which changes nothing before the end; see `_fused.lstm`.
+    It runs past the end of the sequences, which changes nothing before the end; see `_fused.at_ends`.
 
     Args:
         keep: ``[B, T', H]`` for `filled` inputs; in [0, 1]: then nothing can overflow, and rounding

@@ -227,12 +227,12 @@ class LSTMCell(GatedCell):
         ]
         if options:
             return [Path(self.name, "loop", f"the kernel knows no {' and no '.join(options)}")]
-        if self.compute_dtype != "float32":
-            reason = f"the kernel computes in float32, this cell in {self.compute_dtype}"
-            return [Path(self.name, "loop", reason)]
+        if self.compute_dtype == "float64":
+            remedy = "Build the cell with dtype='float32'"
+            return [Path(self.name, "loop", "the kernel computes in float32, not float64", remedy)]
         if implementation == "loop":
             return [Path(self.name, "loop", "asked for")]
-        return [Path(self.name, "fused", "float32 on a CPU")]
+        return [Path(self.name, "fused", "a plain LSTM")]
 
     def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
         """All steps by one kernel."""
