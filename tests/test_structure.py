@@ -19,8 +19,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors"],
     ["config", "metrics", "_tensorflow"],
-    ["series", "scaling", "_fused", "_adam", "_loop"],
-    ["windows", "tables", "_cell", "wrappers"],
+    ["series", "sequences", "scaling", "_fused", "_adam", "_loop"],
+    ["windows", "tables", "sequence_files", "_cell", "wrappers"],
     ["datasets", "_drivers"],
     ["cells"],
     ["runs", "baselines", "models"],
@@ -33,6 +33,7 @@ ORDER = [
     ["__main__"],
 ]
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT += ["sequences", "sequence_files"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 
 
@@ -58,7 +59,15 @@ def test_imports_go_one_way(name):
 
 
 def test_data_and_models_do_not_know_each_other():
-    for name in ("datasets", "windows", "scaling", "series", "tables"):
+    for name in (
+        "datasets",
+        "windows",
+        "scaling",
+        "series",
+        "tables",
+        "sequences",
+        "sequence_files",
+    ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
     for name in ("cells", "models", "_drivers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
