@@ -77,8 +77,8 @@ def check_path(path: Path, implementation: str) -> None:
         raise SeqlabError(f"no fused kernel for `{path.cell}`: {path.reason}. {remedy}")
     if implementation == "auto" and path.implementation == "loop" and path.remedy:
         message = f"`{path.cell}` runs the plain loop: {path.reason}. {path.remedy}"
-        if message not in _said:
-            _said.add(message)
+        if path.reason not in _said:
+            _said.add(path.reason)
             warnings.warn(message, SlowPathWarning, stacklevel=2)
 
 

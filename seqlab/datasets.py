@@ -1,4 +1,4 @@
-"""Data for training: a series by name or from a file, split by time, scaled and cut into windows."""
+"""Data for training: a series, split by time, scaled and cut into windows; and labelled sequences."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,18 +7,23 @@ from pathlib import Path
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.scaling import Scaler
+from seqlab.sequence_files import load_sequences
+from seqlab.sequences import LabelledSequences, batches
 from seqlab.series import NAMED, Series, airline, mackey_glass, multisine, sin, sunspots
 from seqlab.windows import Windows
 
 __all__ = [
     "NAMED",
     "DataConfig",
+    "LabelledSequences",
     "Scaler",
     "Series",
     "Split",
     "Windows",
     "airline",
+    "batches",
     "load",
+    "load_sequences",
     "mackey_glass",
     "multisine",
     "sin",

@@ -122,14 +122,9 @@ class _Order:
 
 def _dataset(count: int, make: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own."""
-    from seqlab._tensorflow import tf
+    from seqlab._tensorflow import ahead, tf
 
     first = make(0)
-    options = tf.data.Options()
-    # Autotuning has nothing to tune here, and its thread, which sleeps for twice as long each time,
-    # delays the end of every epoch until it wakes.
-    options.autotune.enabled = False
-    options.threading.private_threadpool_size = 1
 
     def load(i: Any) -> tuple[Any, Any]:
         element = tf.numpy_function(make, [i], (tf.float32, tf.float32))
@@ -137,4 +132,4 @@ def _dataset(count: int, make: Callable[[int], tuple[np.ndarray, np.ndarray]]) -
             tensor.set_shape((None, *like.shape[1:]))  # only the first axis may vary
         return element
 
-    return tf.data.Dataset.range(count).map(load).prefetch(2).with_options(options)
+    return ahead(tf.data.Dataset.range(count).map(load))

@@ -21,6 +21,7 @@ ORDER = [
     ["config", "metrics", "_tensorflow", "_tf1_files", "_tf1_parts"],
     [
         "series",
+        "sequences",
         "scaling",
         "chunks",
         "_fused",
@@ -31,7 +32,16 @@ ORDER = [
         "_steps",
         "_tf1_names",
     ],
-    ["windows", "tables", "_cell", "_fused_lstm", "_fused_gru", "wrappers", "_over_time"],
+    [
+        "windows",
+        "tables",
+        "sequence_files",
+        "_cell",
+        "_fused_lstm",
+        "_fused_gru",
+        "wrappers",
+        "_over_time",
+    ],
     ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
     ["_layers"],
     ["_drivers"],
@@ -45,17 +55,8 @@ ORDER = [
     ["cli"],
     ["__main__"],
 ]
-LIGHT = [
-    "errors",
-    "config",
-    "metrics",
-    "series",
-    "scaling",
-    "windows",
-    "tables",
-    "datasets",
-    "chunks",
-]
+LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT += ["chunks", "sequences", "sequence_files"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["_tf1_files", "_tf1_parts", "_tf1_names"]
 
@@ -82,7 +83,16 @@ def test_imports_go_one_way(name):
 
 
 def test_data_and_models_do_not_know_each_other():
-    for name in ("datasets", "windows", "scaling", "series", "tables"):
+    for name in (
+        "datasets",
+        "windows",
+        "scaling",
+        "series",
+        "sequences",
+        "tables",
+        "sequences",
+        "sequence_files",
+    ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
     for name in ("cells", "models", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
