@@ -1,6 +1,6 @@
 """Does memory grow with the trainings of one process?
 
-python benchmarks/trainings.py                   # 1 000 of them; about an hour
+python benchmarks/trainings.py                   # 1 000 of them, for an hour or so
 python benchmarks/trainings.py --trainings 50
 
 Prints the memory held after each tenth of them. What the first tenths take is the caches filling.

@@ -1,0 +1,140 @@
+"""Exams of classification: one recipe for every file of labelled sequences.
+
+A sequence is scaled by the training part and cut into pieces of equal length. A piece is a time step of
+an LSTM in both directions, and its last states are classified. It is trained on copies of the training
+part, warped in time, scaled and with noise. Into how many pieces is chosen here, by five-fold
+cross-validation of the training part; the rest of the recipe was chosen in that way once, for all sets
+together. The test part is scored at the end.
+"""
+
+import functools
+
+import numpy as np
+from _exam_fit import fit
+
+from seqlab import cells, datasets
+from seqlab._tensorflow import keras
+
+PIECES = (4, 12, 48)  # in the longest sequence
+UNITS, BATCH, STEPS = 64, 16, 500
+COPIES, WARP, SCALE, NOISE = 20, 0.4, 0.2, 0.1
+FOLDS = 5
+
+
+def error(file, seed, folder, quiet):
+    """Percent of the test part that is classified wrongly."""
+    train, test = parts(file, folder)
+    return 100 * wrong(train, test, choose(file, folder, quiet), seed, quiet)
+
+
+def neighbour(file, folder):
+    """Percent wrong if a test sequence gets the class of the nearest training one, unscaled.
+
+    By the Euclidean distance; of the means over time where lengths differ.
+    """
+    train, test = parts(file, folder)
+    ragged = len({*train.lengths, *test.lengths}) > 1
+    a, b = (
+        np.stack([x.mean(axis=0) if ragged else x.ravel() for x in part.sequences])
+        for part in (train, test)
+    )
+    nearest = ((b[:, None] - a[None]) ** 2).sum(axis=-1).argmin(axis=1)
+    return 100 * float(np.mean(train.labels[nearest] != test.labels))
+
+
+def parts(file, folder):
+    """The training and the test part."""
+    train = datasets.load_sequences(folder / file.format("TRAIN"))
+    return train, datasets.load_sequences(folder / file.format("TEST"), train.classes)
+
+
+@functools.cache
+def choose(file, folder, quiet):
+    """The number of pieces with the fewest errors in cross-validation of the training part."""
+    train, _ = parts(file, folder)
+    fold, errors = folds(train.labels), {}
+    for pieces in PIECES:
+        errors[pieces] = sum(
+            (fold == k).sum()
+            * wrong(
+                *(train.take(np.flatnonzero(rows)) for rows in (fold != k, fold == k)), pieces, k
+            )
+            for k in range(FOLDS)
+        )
+        if not quiet:
+            share = 100 * errors[pieces] / len(train)
+            print(f"  {pieces} pieces: {share:.2f} % wrong in cross-validation", flush=True)
+    return min(errors, key=errors.get)
+
+
+def folds(labels):
+    """A fold for each sequence, at random, every class spread evenly."""
+    rng, fold = np.random.default_rng(0), np.empty(len(labels), int)
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        fold[rows] = np.arange(len(rows)) % FOLDS
+    return fold
+
+
+def wrong(train, test, pieces, seed, quiet=True):
+    """Train on one part; the share of the other that is classified wrongly."""
+    keras.utils.set_random_seed(seed)
+    train, test = scaled(train, test)
+    size = -(-train.lengths.max() // pieces)
+    copies = augmented(train, np.random.default_rng(seed))
+    copies, test = (changed(part, lambda x: cut(x, size)) for part in (copies, test))
+    model = network(copies.sequences[0].shape[1], len(train.classes))
+    batches = datasets.batches(copies, BATCH, seed=seed, buckets=4).repeat()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    fit(model, batches, loss, 0.003, STEPS, weight_decay=0.01, quiet=quiet)
+    logits = model.predict(datasets.batches(test, 256), verbose=0)
+    return float(np.mean(logits.argmax(axis=1) != test.labels))
+
+
+def network(features, classes):
+    """Both last states of an LSTM in both directions, with dropout, to one logit per class."""
+    inputs, lengths = keras.Input((None, features)), keras.Input((), dtype="int32")
+    forward, backward = cells.LSTMCell(UNITS), cells.LSTMCell(UNITS)
+    _, (fw, bw) = cells.bidirectional_dynamic_rnn(forward, backward, inputs, lengths)
+    state = keras.layers.Dropout(0.2)(keras.layers.Concatenate()([fw[0], bw[0]]))
+    return keras.Model([inputs, lengths], keras.layers.Dense(classes)(state))
+
+
+# Data to data
+
+
+def changed(data, function):
+    """The same labels, each sequence ``[T, D]`` through a function."""
+    sequences = tuple(np.asarray(function(x), "float32") for x in data.sequences)
+    return datasets.LabelledSequences(sequences, data.labels, data.classes)
+
+
+def scaled(train, test):
+    """Both parts with each feature of the training part at mean 0 and standard deviation 1."""
+    steps = np.concatenate(train.sequences)
+    mean, deviation = steps.mean(axis=0), np.maximum(steps.std(axis=0), 1e-8)
+    return tuple(changed(part, lambda x: (x - mean) / deviation) for part in (train, test))
+
+
+def augmented(train, rng):
+    """Copies of a training part, each sequence of each changed at random; the lengths stay."""
+    copies = [changed(train, lambda x: disturbed(x, rng)).sequences for _ in range(COPIES)]
+    return datasets.LabelledSequences(sum(copies, ()), np.tile(train.labels, COPIES), train.classes)
+
+
+def disturbed(x, rng):
+    """A sequence at another pace here and there, each feature scaled, with noise on all."""
+    steps = np.arange(len(x))
+    knots = np.linspace(0, len(x) - 1, 5)
+    pace = np.exp(WARP * np.interp(steps, knots, rng.normal(size=5)))
+    times = np.cumsum(pace) - pace[0]
+    times *= (len(x) - 1) / max(times[-1], 1e-9)  # from the first step to the last, as before
+    warped = np.stack([np.interp(times, steps, feature) for feature in x.T], axis=1)
+    factors = 1 + SCALE * rng.normal(size=(1, x.shape[1]))
+    return warped * factors + NOISE * rng.normal(size=x.shape)
+
+
+def cut(x, size):
+    """``[T, D]`` to pieces ``[T / size, size D]``; the last is filled up with the last step."""
+    filled = np.concatenate([x, np.repeat(x[-1:], -len(x) % size, axis=0)])
+    return filled.reshape(-1, size * x.shape[1])
