@@ -69,20 +69,39 @@ class Walk:
                     new.set_shape(old.shape)  # which a product of unknown rows has lost
             return t + by, made
 
-        _, state = tf.while_loop(lambda t, _: t < end if by > 0 else t > end, step, (start, state))
+        more = (lambda t, _: t < end) if by > 0 else (lambda t, _: t > end)
+        # More iterations at once would hold the weights' gradients of as many chunks.
+        _, state = tf.while_loop(more, step, (start, state), parallel_iterations=2)
         return state
 
     def pieces(self, size: int) -> Any:
-        """An array for ``[T, B, size]`` that comes in chunks; read it by ``concat()``."""
+        """An array for ``[T, B, size]`` that comes in chunks."""
         rest = self.steps % self.n
         count = self.steps // self.n + (min(rest, 1) if isinstance(rest, int) else rest)
         shape = (None, self.like.shape[1], size)
-        return tf.TensorArray(self.like.dtype, count, infer_shape=False, element_shape=shape)
+        return tf.TensorArray(
+            self.like.dtype, count, infer_shape=False, element_shape=shape, clear_after_read=False
+        )
 
     def put(self, array: Any, start: Any, values: Any) -> Any:
         """The chunk ``[n, B, size]`` that begins at a step, or a list of its steps, into `pieces`."""
         values = tf.stack(values) if isinstance(values, list) else values
-        return array.write(start // self.n + start % self.n, values)
+        return array.write(self._place(start), values)
+
+    def get(self, array: Any, start: Any, n: int) -> Any:
+        """The chunk of n steps that was put at a step."""
+        values = array.read(self._place(start))
+        values.set_shape([n, *values.shape[1:]])
+        return values
+
+    def _place(self, start: Any) -> Any:
+        return start // self.n + start % self.n
+
+    def whole(self, array: Any) -> Any:
+        """All that was put into `pieces`, with its T if that is known."""
+        values = array.concat()
+        values.set_shape([self.like.shape[0], *values.shape[1:]])
+        return values
 
 
 def cast(dtype: Any, *values: Any) -> list[Any]:

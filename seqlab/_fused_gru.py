@@ -48,7 +48,7 @@ def _gru(
 
 
 def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> list[Any]:
-    """Over all steps h ``[T, B, H]``, z and r ``[T, B, 2 H]``, g and its product ``[T, B, H]``."""
+    """Over all steps h ``[T, B, H]``; in pieces z and r ``[T, B, 2 H]``, g and its product ``[T, B, H]``."""
     units = h.shape[-1]
     sizes = [2 * units, units]
     # The two biases of z and r add up to one; g's second goes with the product.
@@ -75,8 +75,8 @@ def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> l
         return h, *(walk.put(array, start, values) for array, values in pairs)
 
     arrays = [walk.pieces(size) for size in (units, 2 * units, units, units)]
-    _, *arrays = walk.ahead(body, (h, *arrays))
-    return [array.concat() for array in arrays]
+    _, hs, *kept = walk.ahead(body, (h, *arrays))
+    return [walk.whole(hs), *kept]
 
 
 def _backward(
@@ -100,8 +100,9 @@ def _backward(
         dh, dx, *sums = state
         steps = slice(start, start + n)
         before = earlier(hs, h, start, n)
-        per_h, per_g = _slopes(before, zr[steps], g[steps], product[steps])
-        z = tf.unstack(zr[steps][:, :, :units], n)
+        gates, *rest = (walk.get(array, start, n) for array in (zr, g, product))
+        per_h, per_g = _slopes(before, gates, *rest)
+        z = tf.unstack(gates[:, :, :units], n)
         slopes, dhs = tf.unstack(per_h, n), tf.unstack(h_grad[steps], n)
         inner: list[Any] = []
         outer: list[Any] = []
@@ -125,7 +126,7 @@ def _backward(
     zeros.append(tf.zeros([2, 3 * units], x.dtype))
     state = (tf.zeros_like(h), walk.pieces(features), *zeros)
     dh, dx, *sums = walk.back(body, state)
-    return dx.concat(), dh, *sums
+    return walk.whole(dx), dh, *sums
 
 
 def _slopes(before: Any, zr: Any, g: Any, product: Any) -> tuple[Any, Any]:

@@ -125,7 +125,7 @@ def _by_step(
     zeros = [tf.zeros_like(weights), tf.zeros_like(bias)]
     begin = (tf.zeros_like(h), c_grad[0] if last_only else tf.zeros_like(c))
     dh, dc, dw, db, dx = walk.back(body, (*begin, *zeros, walk.pieces(features)))
-    return dx.concat(), dh, dc, dw, db
+    return walk.whole(dx), dh, dc, dw, db
 
 
 def _h_before(first: Any, made: Any, co: Any, start: Any, n: int) -> Any:
