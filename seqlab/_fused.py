@@ -15,6 +15,7 @@ __all__ = [
     "Walk",
     "at_ends",
     "cast",
+    "chunk",
     "earlier",
     "flat",
     "time_first",
@@ -74,33 +75,36 @@ class Walk:
         _, state = tf.while_loop(more, step, (start, state), parallel_iterations=2)
         return state
 
-    def pieces(self, size: int) -> Any:
-        """An array for ``[T, B, size]`` that comes in chunks."""
+    def pieces(self, size: int, more: int = 0) -> Any:
+        """An array for ``[T, B, size]`` that comes in chunks, and so many more pieces."""
         rest = self.steps % self.n
-        count = self.steps // self.n + (min(rest, 1) if isinstance(rest, int) else rest)
+        count = self.steps // self.n + (min(rest, 1) if isinstance(rest, int) else rest) + more
         shape = (None, self.like.shape[1], size)
         return tf.TensorArray(
             self.like.dtype, count, infer_shape=False, element_shape=shape, clear_after_read=False
         )
 
-    def put(self, array: Any, start: Any, values: Any) -> Any:
-        """The chunk ``[n, B, size]`` that begins at a step, or a list of its steps, into `pieces`."""
-        values = tf.stack(values) if isinstance(values, list) else values
-        return array.write(self._place(start), values)
+    def place(self, start: Any) -> Any:
+        """Where `pieces` have the chunk that begins at a step."""
+        known = isinstance(self.steps, int) and self.steps % self.n == 0
+        return start // self.n if known else start // self.n + start % self.n
 
-    def get(self, array: Any, start: Any, n: int) -> Any:
-        """The chunk of n steps that was put at a step."""
-        values = array.read(self._place(start))
+    def put(self, array: Any, place: Any, values: Any) -> Any:
+        """A chunk ``[n, B, size]``, or a list of its steps, into `pieces`."""
+        values = tf.stack(values) if isinstance(values, list) else values
+        return array.write(place, values)
+
+    def get(self, array: Any, place: Any, n: int) -> Any:
+        """A chunk of n steps that was put there."""
+        values = array.read(place)
         values.set_shape([n, *values.shape[1:]])
         return values
 
-    def _place(self, start: Any) -> Any:
-        return start // self.n + start % self.n
-
-    def whole(self, array: Any) -> Any:
-        """All that was put into `pieces`, with its T if that is known."""
+    def whole(self, array: Any, more: int = 0) -> Any:
+        """All that was put into `pieces`, with its T if that is known, and so many steps more."""
         values = array.concat()
-        values.set_shape([self.like.shape[0], *values.shape[1:]])
+        if self.like.shape[0] is not None:
+            values.set_shape([self.like.shape[0] + more, *values.shape[1:]])
         return values
 
 
@@ -112,6 +116,13 @@ def cast(dtype: Any, *values: Any) -> list[Any]:
 def working_type(dtype: Any) -> Any:
     """What a kernel computes in: half precisions have no quick products here, and sums need more."""
     return tf.float32 if tf.as_dtype(dtype).size == 2 else dtype
+
+
+def chunk(values: Any, start: Any, n: int) -> Any:
+    """N steps of ``[T, B, H]``, from `start` on."""
+    taken = tf.slice(values, [start, 0, 0], [n, -1, -1])
+    taken.set_shape([n, *values.shape[1:]])
+    return taken
 
 
 def earlier(values: Any, first: Any, start: Any, n: int) -> Any:

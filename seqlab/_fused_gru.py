@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import Walk, at_ends, cast, earlier, flat, time_first, until_ends, working_type
+from seqlab._fused import Walk, at_ends, cast, chunk, flat, time_first, until_ends, working_type
 from seqlab._tensorflow import tf
 
 __all__ = ["gru"]
@@ -42,13 +42,13 @@ def _gru(
     hs, *kept = _forward(x, h, kernel, recurrent_kernel, bias)
 
     def gradient(h_grad: Any) -> tuple[Any, ...]:
-        return _backward(h_grad, x, h, kernel, recurrent_kernel, hs, *kept)
+        return _backward(h_grad, x, kernel, recurrent_kernel, bias, hs, *kept)
 
-    return hs, gradient
+    return hs[1:], gradient
 
 
 def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> list[Any]:
-    """Over all steps h ``[T, B, H]``; in pieces z and r ``[T, B, 2 H]``, g and its product ``[T, B, H]``."""
+    """H before the first step and of all steps ``[1 + T, B, H]``; z and r, and g, in pieces."""
     units = h.shape[-1]
     sizes = [2 * units, units]
     # The two biases of z and r add up to one; g's second goes with the product.
@@ -58,10 +58,10 @@ def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> l
     walk = Walk(x)
 
     def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
-        h, *arrays = state
-        from_x = flat(x[start : start + n]) @ kernel + bias_x
+        h, hs, *kept = state
+        from_x = flat(chunk(x, start, n)) @ kernel + bias_x
         parts = tf.split(tf.reshape(from_x, [n, -1, 3 * units]), sizes, axis=2)
-        made: list[list[Any]] = [[], [], [], []]
+        made: list[list[Any]] = [[], [], []]
         for zr_x, g_x in zip(*(tf.unstack(part, n) for part in parts), strict=True):
             zr_h, product = tf.split(h @ recurrent_kernel, sizes, axis=1)
             zr = tf.sigmoid(zr_x + zr_h)
@@ -69,41 +69,44 @@ def _forward(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> l
             product += bias_g
             g = tf.tanh(g_x + r * product)
             h = g + z * (h - g)
-            for values, value in zip(made, (h, zr, g, product), strict=True):
+            for values, value in zip(made, (h, zr, g), strict=True):
                 values.append(value)
-        pairs = zip(arrays, made, strict=True)
-        return h, *(walk.put(array, start, values) for array, values in pairs)
+        place = walk.place(start)
+        pairs = zip([hs, *kept], [place + 1, place, place], made, strict=True)
+        return h, *(walk.put(*pair) for pair in pairs)
 
-    arrays = [walk.pieces(size) for size in (units, 2 * units, units, units)]
-    _, hs, *kept = walk.ahead(body, (h, *arrays))
-    return [walk.whole(hs), *kept]
+    hs = walk.put(walk.pieces(units, 1), 0, [h])
+    kept = [walk.pieces(size) for size in (2 * units, units)]
+    _, hs, *kept = walk.ahead(body, (h, hs, *kept))
+    return [walk.whole(hs, 1), *kept]
 
 
 def _backward(
     h_grad: Any,
     x: Any,
-    h: Any,
     kernel: Any,
     recurrent_kernel: Any,
+    bias: Any,
     hs: Any,
     zr: Any,
     g: Any,
-    product: Any,
 ) -> tuple[Any, ...]:
     """Gradients of x, h, kernel, recurrent_kernel and bias."""
-    units, features = h.shape[-1], x.shape[-1]
+    units, features = hs.shape[-1], x.shape[-1]
     to_x, to_h = tf.transpose(kernel), tf.transpose(recurrent_kernel)
+    kernel_g, bias_g = recurrent_kernel[:, 2 * units :], bias[1, 2 * units :]
 
     walk = Walk(x)
 
     def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
         dh, dx, *sums = state
-        steps = slice(start, start + n)
-        before = earlier(hs, h, start, n)
-        gates, *rest = (walk.get(array, start, n) for array in (zr, g, product))
-        per_h, per_g = _slopes(before, gates, *rest)
+        before, place = chunk(hs, start, n), walk.place(start)
+        gates, now = (walk.get(array, place, n) for array in (zr, g))
+        # A product for all n steps is quick to have again, and large to keep.
+        product = flat(before) @ kernel_g + bias_g
+        per_h, per_g = _slopes(before, gates, now, tf.reshape(product, [n, -1, units]))
         z = tf.unstack(gates[:, :, :units], n)
-        slopes, dhs = tf.unstack(per_h, n), tf.unstack(h_grad[steps], n)
+        slopes, dhs = tf.unstack(per_h, n), tf.unstack(chunk(h_grad, start, n), n)
         inner: list[Any] = []
         outer: list[Any] = []
         for j in reversed(range(n)):
@@ -115,16 +118,16 @@ def _backward(
         from_g = tf.concat(outer, axis=0) * flat(per_g)
         from_x = tf.concat([from_h[:, : 2 * units], from_g], axis=1)  # as it reaches x K
         grads = (
-            tf.matmul(flat(x[steps]), from_x, transpose_a=True),
+            tf.matmul(flat(chunk(x, start, n)), from_x, transpose_a=True),
             tf.matmul(flat(before), from_h, transpose_a=True),
             tf.stack([tf.reduce_sum(part, axis=0) for part in (from_x, from_h)]),
         )
-        dx = walk.put(dx, start, tf.reshape(from_x @ to_x, [n, -1, features]))
+        dx = walk.put(dx, place, tf.reshape(from_x @ to_x, [n, -1, features]))
         return dh, dx, *(a + b for a, b in zip(sums, grads, strict=True))
 
     zeros = [tf.zeros_like(kernel), tf.zeros_like(recurrent_kernel)]
     zeros.append(tf.zeros([2, 3 * units], x.dtype))
-    state = (tf.zeros_like(h), walk.pieces(features), *zeros)
+    state = (tf.zeros_like(hs[0]), walk.pieces(features), *zeros)
     dh, dx, *sums = walk.back(body, state)
     return walk.whole(dx), dh, *sums
 

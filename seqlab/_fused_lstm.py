@@ -119,7 +119,7 @@ def _by_step(
         seen = tf.concat([flat(x[steps]), flat(h_before)], axis=1)
         dw += tf.matmul(seen, per_gate, transpose_a=True)
         db += tf.reduce_sum(per_gate, axis=0)
-        dx = walk.put(dx, start, tf.reshape(per_gate @ to_x, [n, -1, features]))
+        dx = walk.put(dx, walk.place(start), tf.reshape(per_gate @ to_x, [n, -1, features]))
         return dh, dc, dw, db, dx
 
     zeros = [tf.zeros_like(weights), tf.zeros_like(bias)]
