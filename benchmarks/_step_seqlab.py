@@ -13,8 +13,8 @@ inputs = keras.Input((steps, features))
 stack = cells.StackedRNNCells([cells.CELLS[cell](units) for _ in range(layers)])
 outputs, _ = cells.dynamic_rnn(stack, inputs)
 model = keras.Model(inputs, keras.layers.Dense(1, dtype="float32")(outputs[:, -1]))
-# Small steps many in one call, as seqlab's own trainer takes them, where an epoch has room for that.
-together = min(100, len(x) // batch // 8) if batch * steps * units < 100_000 else 1
+# As many steps in one call as seqlab's own trainer takes, where an epoch has room for that.
+together = min(100, max(1, len(x) // batch // 8))
 model.compile("adam", "mse", steps_per_execution=together, jit_compile=False)
 
 report(keras_epoch(keras, model, x, y, batch), len(x) // batch)
