@@ -241,7 +241,7 @@ def test_steps_are_compiled_once_and_leave_the_carried_state():
     ("inputs", "state", "words"),
     [
         (np.zeros((1, 1, 3)), None, r"`inputs` must be \[B, D\]"),
-        (np.zeros((1, 2)), None, "must have 3 features, as before. Received: 2"),
+        (np.zeros((1, 2)), None, "must have 3 features. Received: 2"),
         (np.zeros((2, 3)), [np.zeros((1, 4))], r"float \(2, 4\). Received: float \(1, 4\)"),
         (np.zeros((2, 3)), np.zeros((2, 5)), r"Received: float \(2, 5\)"),
     ],
