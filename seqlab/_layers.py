@@ -38,6 +38,9 @@ class DynamicRNN(OverTime):
         check_cell("cell", cell)
         check_choice("implementation", implementation, IMPLEMENTATIONS)
         super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
+        ways = [path for bare in bare_cells(cell) for path in paths(bare, implementation)]
+        # Keras then leaves XLA out, and says so; wrappers that step their cell could do with it
+        self.supports_jit = all(path.implementation != "fused" for path in ways)
         self.cell = cell
         self.implementation = implementation
         self.stateful = stateful

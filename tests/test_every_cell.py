@@ -1,5 +1,7 @@
 """What every cell survives: config, saving, mixed precision, a compiled training step, Keras' loop."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +43,22 @@ def test_a_compiled_step_moves_every_weight_and_a_file_keeps_them(name, tmp_path
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), [("lstm", "auto"), ("gru", "auto"), ("lstm", "loop"), ("mingru", "auto")]
+)
+def test_xla_compiles_all_but_the_kernels(name, way):
+    x = normal(1, 4, 6, 2)
+    for cell in (make(name, 2, 3), cells.DropoutWrapper(make(name, 2, 3), state_keep_prob=0.5)):
+        inputs = keras.Input((None, 2))
+        outputs, _ = cells.dynamic_rnn(cell, inputs, implementation=way)
+        model, fused = keras.Model(inputs, outputs), name != "mingru" and way == "auto"
+        with pytest.warns(match="jit_compile") if fused else contextlib.nullcontext():
+            model.compile("sgd", "mse", jit_compile=True)
+        assert model.jit_compile is not fused
+        model.fit(x, normal(2, 4, 6, 3), verbose=0)
+        np.testing.assert_allclose(model.predict(x, verbose=0), model(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
