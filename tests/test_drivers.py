@@ -221,6 +221,14 @@ def test_bad_input_is_refused_in_our_own_words(arguments, words):
         assert "Exception encountered" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "implementation"), WAYS)
+def test_no_sequences_give_no_outputs(name, implementation):
+    empty, cell = np.zeros((0, 5, 3), "float32"), make(name, 3, 4)
+    for lengths in (None, np.zeros(0, int)):
+        outputs, states = cells.dynamic_rnn(cell, empty, lengths, implementation=implementation)
+        assert outputs.shape == (0, 5, 4) and {part.shape[0] for part in states} == {0}
+
+
 def test_bad_states_of_two_directions_are_refused():
     fw, bw, x = make("lstm", 3, 4), make("gru", 3, 2), np.zeros((2, 5, 3), "float32")
     run = cells.BidirectionalDynamicRNN(fw, bw)
