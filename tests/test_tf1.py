@@ -419,3 +419,11 @@ def test_the_command_refuses_in_one_line(arguments, words, here, capsys):
     assert (status, said.out, said.err.count("\n")) == (2, "", 1)
     assert words in said.err
     assert list(here.iterdir()) == []
+
+
+def test_a_model_is_written_to_a_keras_file_by_any_kind_of_path(tmp_path):
+    made = load("gru")
+    assert tf1.save(made, str(tmp_path / "my.keras")) == tmp_path / "my.keras"
+    assert keras.models.load_model(tmp_path / "my.keras").count_params() == made.cell.count_params()
+    with pytest.raises(SeqlabError, match=r"my\.h5: .* a \.keras file"):
+        tf1.save(made, tmp_path / "my.h5")
