@@ -164,6 +164,16 @@ def test_a_compiled_step_trains_every_weight(name):
         assert (old != weight.numpy()).any(), weight.path
 
 
+@pytest.mark.parametrize("wrapper", [cells.ResidualWrapper, cells.HighwayWrapper])
+def test_inputs_of_another_precision_are_joined_in_the_cells_own(wrapper):
+    stack = cells.StackedRNNCells(
+        [cells.GRUCell(3), wrapper(cells.LSTMCell(3, dtype="mixed_float16"))]
+    )
+    for implementation in ("auto", "loop"):
+        outputs, _ = cells.dynamic_rnn(stack, normal(1, 2, 4, 3), implementation=implementation)
+        assert outputs.dtype == "float16"
+
+
 def test_an_output_size_that_does_not_fit_is_refused():
     for wrapper in (cells.ResidualWrapper, cells.HighwayWrapper):
         with pytest.raises(SeqlabError, match="2 inputs, 3 outputs"):
