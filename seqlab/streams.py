@@ -47,7 +47,7 @@ def save_state(path: str | PathLike[str], state: Any) -> None:
             np.savez(stream, allow_pickle=False, **arrays)
     except OSError as error:
         raise SeqlabError(
-            f"{path}: cannot be written: {error.strerror}. Name another file"
+            f"{path}: cannot be written: {error.strerror or error}. Name another file"
         ) from error
 
 

@@ -189,6 +189,15 @@ def test_one_cell_below_two_wrappers_is_refused(name):
         cells.BidirectionalDynamicRNN(cells.ResidualWrapper(cell), cell)
 
 
+def test_sizes_of_a_stack_are_each_cells_own():
+    stack = cells.StackedRNNCells([cells.GRUCell(2), cells.LSTMCell(3)])
+    assert (stack.state_size, stack.output_size) == ([[2], [3, 3]], 3)
+    assert [[part.shape[1] for part in state] for state in stack.get_initial_state(1)] == [
+        [2],
+        [3, 3],
+    ]
+
+
 def test_roles_are_each_cells_own():
     assert state_roles(cells.StackedRNNCells([cells.GRUCell(2), cells.LSTMCell(2)])) == list("hhc")
     assert state_roles(make("residual")) == ["h", "c"]
