@@ -92,3 +92,20 @@ def test_the_first_state_is_the_output(name):
     cell, x = make(name, 2, 3), normal(9, 2, 5, 2)
     outputs, states = cells.dynamic_rnn(cell, x)
     np.testing.assert_array_equal(states[0], outputs[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("name", "gates", "forget"),
+    [
+        ("lstm", 4, 1),
+        ("layernorm_lstm", 4, 1),
+        ("slstm", 4, 1),
+        ("coupled_lstm", 3, 0),
+        ("minlstm", 3, 1),
+    ],
+)
+def test_the_forget_bias_starts_at_its_own_gate(name, gates, forget):
+    cell, expected = cells.CELLS[name](2, forget_bias=1.5), np.zeros((gates, 2))
+    cell.build((None, 3))
+    expected[forget] = 1.5
+    assert cell.bias.numpy().tolist() == expected.ravel().tolist()
