@@ -109,3 +109,12 @@ def test_the_forget_bias_starts_at_its_own_gate(name, gates, forget):
     cell.build((None, 3))
     expected[forget] = 1.5
     assert cell.bias.numpy().tolist() == expected.ravel().tolist()
+
+
+def test_layer_norm_of_large_values_does_not_overflow_in_half_precision():
+    x = 1000 * normal(1, 3, 5, 2)
+    half, exact = (
+        cells.dynamic_rnn(make("layernorm_lstm", 2, 3, dtype=dtype), x)[0]
+        for dtype in ("mixed_float16", "float32")
+    )
+    np.testing.assert_allclose(tf.cast(half, "float32"), exact, atol=0.01)
