@@ -26,7 +26,7 @@ def adding(rng, count, steps):
 
 
 def copying(rng, count, blanks):
-    """Ten symbols to be said again after a wait, as in Arjovsky et al. (2016), section 4.1.
+    """Ten symbols to be said again after a wait, as in Arjovsky et al. (2016).
 
     Symbols are 1 to 8; 0 is blank, 9 says that the wait is over. The answer is blank up to there, then
     the ten symbols. Knowing all but the symbols gives a mean loss of ``10 ln 8 / (blanks + 20)``.

@@ -47,7 +47,8 @@ def dynamic_rnn(
         Outputs ``[B, T, H]``, and the final state, structured as the initial one.
 
     Raises:
-        SeqlabError: lengths outside 0 to T; a mask or state of another shape; no fused kernel.
+        SeqlabError: no cell; inputs that are no numbers, or of another D than before; lengths outside 0
+            to T; a mask or state of another shape; no fused kernel.
             Lengths that only a compiled function knows are checked when it runs, by TensorFlow.
     """
     layer = _layer(DynamicRNN, (cell,), implementation)

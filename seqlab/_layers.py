@@ -3,10 +3,10 @@
 from typing import Any
 
 from seqlab import _parts
-from seqlab._loop import check_path, output_size, paths
+from seqlab._loop import check_cell, check_features, check_path, output_size, paths
 from seqlab._over_time import OverTime
 from seqlab._states import CarriedState, CompiledStep, check_state, state_spec
-from seqlab._steps import as_array, check_rank, reverse
+from seqlab._steps import as_array, check_inputs, reverse
 from seqlab._tensorflow import keras, tf
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.wrappers import bare_cells
@@ -35,8 +35,12 @@ class DynamicRNN(OverTime):
     def __init__(
         self, cell: Any, implementation: str = "auto", stateful: bool = False, **kwargs: Any
     ) -> None:
+        check_cell("cell", cell)
         check_choice("implementation", implementation, IMPLEMENTATIONS)
         super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
+        ways = [path for bare in bare_cells(cell) for path in paths(bare, implementation)]
+        # Keras then leaves XLA out, and says so; wrappers that step their cell could do with it
+        self.supports_jit = all(path.implementation != "fused" for path in ways)
         self.cell = cell
         self.implementation = implementation
         self.stateful = stateful
@@ -51,7 +55,8 @@ class DynamicRNN(OverTime):
             self._carried = CarriedState(self.cell, inputs_shape[0])
 
     def check(self, inputs_shape: Any) -> None:
-        """Refuse to be fused without a kernel, and a batch that the carried state does not fit."""
+        """Refuse another D, to be fused without a kernel, a batch that the carried state does not fit."""
+        check_features(self.cell, inputs_shape[-1])
         if self.implementation == "fused":
             for path in paths(self.cell, "fused"):
                 check_path(path, "fused")
@@ -108,11 +113,12 @@ class DynamicRNN(OverTime):
             The output ``[B, H]``, and the state to give to the next step.
 
         Raises:
-            SeqlabError: another number of features than before; a state that is not the cell's.
+            SeqlabError: another number of features than the cell's; a state that is not the cell's.
         """
-        inputs = as_array(inputs)
-        check_rank(inputs, "B, D")
+        inputs = as_array("inputs", inputs)
+        check_inputs(inputs, "B, D")
         batch, features = inputs.shape
+        check_features(self.cell, features)
         if self._compiled_step is None:
             if not self.cell.built:
                 self.cell.build((batch, features))
@@ -158,6 +164,8 @@ class BidirectionalDynamicRNN(OverTime):
     def __init__(
         self, cell_fw: Any, cell_bw: Any, implementation: str = "auto", **kwargs: Any
     ) -> None:
+        check_cell("cell_fw", cell_fw)
+        check_cell("cell_bw", cell_bw)
         forward, backward = ({id(c) for c in bare_cells(cell)} for cell in (cell_fw, cell_bw))
         if forward & backward:
             raise SeqlabError(

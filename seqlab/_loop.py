@@ -20,6 +20,8 @@ from seqlab.errors import SeqlabError
 __all__ = [
     "Path",
     "SlowPathWarning",
+    "check_cell",
+    "check_features",
     "check_path",
     "loop",
     "output_size",
@@ -68,6 +70,38 @@ def paths(cell: Any, implementation: str = "auto") -> list[Path]:
     if hasattr(cell, "paths"):
         return list(cell.paths(implementation))
     return [Path(cell.name, "loop", f"{type(cell).__name__} has no kernel")]
+
+
+def check_cell(name: str, cell: Any) -> None:
+    """Refuse what is no cell: a class, a layer over time, a number of units.
+
+    Raises:
+        SeqlabError: naming the argument and what it is.
+    """
+    right = isinstance(cell, keras.layers.Layer) and hasattr(cell, "state_size")
+    if not right or isinstance(cell, keras.layers.RNN):
+        kind = f"the class {cell.__name__}" if isinstance(cell, type) else type(cell).__name__
+        raise SeqlabError(f"`{name}` must be a cell: LSTMCell(30), say. Received: {kind}")
+
+
+def check_features(cell: Any, features: int | None) -> None:
+    """Refuse inputs of another D than a cell was built for, or of an unknown one.
+
+    Raises:
+        SeqlabError: with both.
+    """
+    lowest = cell
+    while hasattr(lowest, "cells") or hasattr(lowest, "cell"):
+        lowest = lowest.cells[0] if hasattr(lowest, "cells") else lowest.cell
+    # of our cells and of Keras'; what another's kernel is, nobody knows
+    known = hasattr(lowest, "paths") or hasattr(lowest, "reset_dropout_mask")
+    built = getattr(lowest, "kernel", None) if known else None
+    wanted = features if built is None else built.shape[0]
+    if features is None or features != wanted:
+        rule = "a known number of" if built is None else f"{wanted}"
+        raise SeqlabError(
+            f"`inputs` of `{cell.name}` must have {rule} features. Received: {features}"
+        )
 
 
 def check_path(path: Path, implementation: str) -> None:

@@ -26,10 +26,8 @@ Step = tuple[Any, Any]
 
 
 def filled(inputs: Any) -> Any:
-    """``[B, T, D]`` with zeros behind it, up to whole blocks; at least one."""
-    steps = tf.shape(inputs)[1]
-    more = tf.where(steps > 0, -steps % BLOCK, BLOCK)
-    return tf.pad(inputs, [[0, 0], [0, more], [0, 0]])
+    """``[B, T, D]`` with zeros behind it, up to whole blocks."""
+    return tf.pad(inputs, [[0, 0], [0, -tf.shape(inputs)[1] % BLOCK], [0, 0]])
 
 
 def linear_scan(

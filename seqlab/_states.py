@@ -39,7 +39,8 @@ def check_parts(name: str, found: list[Any], spec: list[Any], batch: int | None)
     fits = len(found) == len(spec) and all(map(_fits, found, spec, shapes))
     if not fits:
         wanted = ", ".join(map(_say, spec, shapes))
-        received = ", ".join(map(_say, found, map(_shape, found))) or "nothing"
+        received = ", ".join(map(_say, found[:8], map(_shape, found))) or "nothing"
+        received += f" and {len(found) - 8} more" if len(found) > 8 else ""
         raise SeqlabError(
             f"`{name}` must be as cell.get_initial_state(batch_size) gives it: {wanted}."
             f" Received: {received}"
@@ -133,13 +134,8 @@ class CompiledStep:
 
     def __call__(self, inputs: Any, state: Any) -> tuple[Any, Any]:
         """Inputs ``[B, D]`` and the state before to the output ``[B, H]`` and the state after."""
-        batch, features = inputs.shape
         parts = keras.tree.flatten(state)
-        if features != self._wanted[0].shape[1]:
-            raise SeqlabError(
-                f"`inputs` must have {self._wanted[0].shape[1]} features, as before. Received: {features}"
-            )
-        check_parts("state", parts, self._wanted[1:], batch)
+        check_parts("state", parts, self._wanted[1:], inputs.shape[0])
         return self._step(*map(_as_tensor, [inputs, *parts], self._wanted))
 
 

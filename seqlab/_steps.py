@@ -12,7 +12,7 @@ __all__ = [
     "MarkSteps",
     "as_array",
     "asserted",
-    "check_rank",
+    "check_inputs",
     "checked",
     "over_existing",
     "reverse",
@@ -21,9 +21,21 @@ __all__ = [
 ops = keras.ops
 
 
-def as_array(values: Any) -> Any:
-    """Lists of numbers as an array; all else as it is."""
-    return np.asarray(values) if isinstance(values, (list, tuple)) else values
+def as_array(name: str, values: Any) -> Any:
+    """Arrays and tensors as they are; all else as an array.
+
+    Raises:
+        SeqlabError: lists of different length, which are none.
+    """
+    if hasattr(values, "dtype"):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise SeqlabError(
+            f"`{name}` must be an array. Received: lists of different length. Pad them with zeros, and"
+            " say in `sequence_length` how long each is"
+        ) from None
 
 
 def checked(inputs: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
@@ -32,23 +44,33 @@ def checked(inputs: Any, lengths: Any, mask: Any) -> tuple[Any, Any, Any]:
     Raises:
         SeqlabError: of another rank, shape or type; lengths that are known already and outside 0 to T.
     """
-    inputs, lengths, mask = map(as_array, (inputs, lengths, mask))
-    check_rank(inputs, "B, T, D")
+    inputs = as_array("inputs", inputs)
+    check_inputs(inputs, "B, T, D")
     if lengths is not None:
+        lengths = as_array("sequence_length", lengths)
         _check_lengths(lengths, *inputs.shape[:2])
     if mask is not None:
+        mask = as_array("mask", mask)
         _check_mask(mask, tuple(inputs.shape[:2]))
     return inputs, lengths, mask
 
 
-def check_rank(inputs: Any, axes: str) -> None:
-    """Refuse inputs of another rank; `axes` names the axes that there must be.
+def check_inputs(inputs: Any, axes: str) -> None:
+    """Refuse inputs of another rank, and what is no number; `axes` names the axes that there must be.
 
     Raises:
-        SeqlabError: with the shape received.
+        SeqlabError: with the shape or type received.
     """
-    if len(inputs.shape) != len(axes.split()):
-        raise SeqlabError(f"`inputs` must be [{axes}]. Received: shape {tuple(inputs.shape)}")
+    if isinstance(inputs, tf.RaggedTensor):
+        raise SeqlabError(
+            "`inputs` must be padded. Received: a RaggedTensor. Give inputs.to_tensor(), and"
+            " inputs.row_lengths() as `sequence_length`"
+        )
+    if tf.TensorShape(inputs.shape).rank != len(axes.split()):
+        raise SeqlabError(f"`inputs` must be [{axes}]. Received: shape {inputs.shape}")
+    kind = tf.as_dtype(inputs.dtype)
+    if not (kind.is_floating or kind.is_integer or kind.is_bool):
+        raise SeqlabError(f"`inputs` must hold real numbers. Received: {kind.name}")
 
 
 def _check_lengths(lengths: Any, batch: int | None, steps: int | None) -> None:

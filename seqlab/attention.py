@@ -26,7 +26,7 @@ class AttentionWrapper(Wrapper):
 
     Outputs from before the first step do not exist and get no weight; at the first step a' is zero.
     The score is additive (Bahdanau et al., 2015, equations 5 and 6, and appendix A.1.2), over the
-    network's own past as in Cheng et al. (2016), equations 4 to 6; the whole is TensorFlow 1's
+    network's own past as in Cheng et al. (2016); the whole is TensorFlow 1's
     AttentionCellWrapper, which gives weight to the outputs that do not exist, too.
 
     State: ``[cell's state, a [B, H], outputs [B, L H], filled [B, L]]``, the newest output last, filled

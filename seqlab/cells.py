@@ -84,8 +84,8 @@ def lstm_step(
 
     The gates are the columns of ``x K + h R + b`` in the order i, f, g, o; g goes through tanh, the
     others through the sigmoid. Source: Hochreiter and Schmidhuber (1997), with the forget gate of
-    Gers et al. (2000). Peepholes are in equations 1 to 6 of Sak et al. (2014), the projection is their
-    recurrent projection layer; the clips are those of TensorFlow 1.
+    Gers et al. (2000). Peepholes are in equations 1 to 5, the projection in equations 7 to 12 of Sak et
+    al. (2014), arXiv:1402.1128; the clips are those of TensorFlow 1.
 
     Args:
         x: ``[B, D]``.
@@ -119,7 +119,7 @@ def gru_step(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> A
 
     ``g = tanh(x K_g + b_g + r (h R_g + b'_g))``: the reset gate comes after the product, as in Keras
     and cuDNN, so the bias is ``[2, 3 H]``, one row for x and one for h. Columns in the order z, r, g.
-    Source: Cho et al. (2014), in the variant of its first arXiv version.
+    Source: Cho et al. (2014), in the variant of arXiv:1406.1078v1.
     """
     from_x = ops.split(x @ kernel + bias[0], 3, axis=-1)
     from_h = ops.split(h @ recurrent_kernel + bias[1], 3, axis=-1)

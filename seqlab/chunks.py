@@ -69,17 +69,19 @@ def consecutive(values: Any, batch_size: int, steps: int, targets: Any = None) -
             step has none of.
 
     Raises:
-        SeqlabError: too few values for one chunk; not as many targets as values.
+        SeqlabError: no sequence; too few values for one chunk; not as many targets as values.
     """
     check_positive("batch_size", batch_size)
     check_positive("steps", steps)
     inputs = np.asarray(values)
+    if not inputs.ndim:
+        raise SeqlabError(f"`values` must be a sequence, [N] or [N, D]. Received: {values!r}")
     if targets is None:
         inputs, targets = inputs[:-1], inputs[1:]
     targets = np.asarray(targets)
-    if len(targets) != len(inputs):
+    if targets.shape[:1] != inputs.shape[:1]:
         raise SeqlabError(
-            f"`targets` must be {len(inputs)}, one per value. Received: {len(targets)}"
+            f"`targets` must be {len(inputs)}, one per value. Received: shape {targets.shape}"
         )
     count = len(inputs) // (batch_size * steps)
     if not count:

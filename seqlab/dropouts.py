@@ -25,8 +25,8 @@ class DropoutWrapper(Wrapper):
     wrappers that goes for each cell by itself (see `wrappers.state_roles`).
 
     Dropping inputs and outputs leaves the cell its fast path; dropping states needs the loop, while
-    training. Source: Zaremba et al. (2014), section 3.1; with one mask per sequence Gal and Ghahramani
-    (2016), equation 7. The arguments are those of TensorFlow 1.
+    training. Source: Zaremba et al. (2014), section 3.2; with one mask per sequence Gal and Ghahramani
+    (2016), section 4. The arguments are those of TensorFlow 1.
 
     Args:
         cell: what to wrap.
@@ -156,7 +156,7 @@ class ZoneoutWrapper(Wrapper):
 
     While training each unit's h (and c, by draws of its own) stays with this probability; otherwise each
     takes the expectation of that, ``rate * old + (1 - rate) * new``. The output is the h after that,
-    where the cell's output is its h. Source: Krueger et al. (2017), equations 2 and 3.
+    where the cell's output is its h. Source: Krueger et al. (2017), section 3.2.
 
     Args:
         cell: what to wrap: a cell whose output nothing has changed yet.

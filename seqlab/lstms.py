@@ -82,7 +82,7 @@ def coupled_lstm_step(
     """One step of the LSTM whose input gate is ``1 - f``: h' and c', each ``[B, H]``.
 
     ``c' = f c + (1 - f) g``: what is written takes the place of what is forgotten. Columns in the order
-    f, g, o. Source: Greff et al. (2015), section 3 ("CIFG").
+    f, g, o. Source: Greff et al. (2017), variant CIFG.
     """
     f, g, o = ops.split(x @ kernel + h @ recurrent_kernel + bias, 3, axis=-1)
     c = ops.sigmoid(f) * c + ops.sigmoid(-f) * ops.tanh(g)

@@ -37,7 +37,7 @@ def minlstm_gates(x: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
 
     The gates are ``sigmoid(x K + b)``, divided by their sum, so that h keeps its scale however long the
     sequence is; ``g = x K_g + b_g``; columns in the order i, f, g. Source: Feng et al. (2024),
-    algorithms 3 and 4: the plain form, whose g is linear.
+    algorithms 3 and 4 ("length independence scaling"): the plain form, whose g is linear.
 
     Args:
         x: ``[..., D]``.

@@ -7,6 +7,7 @@ lengths. Buckets put sequences of similar length together, so that little is pad
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,12 @@ class LabelledSequences:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", np.asarray(self.labels))
         if not len(self.sequences):
             raise SeqlabError("`sequences` must hold at least one sequence. Received: none")
         for i, values in enumerate(self.sequences):
             _check_sequence(i, values, self.sequences[0])
-        labels, count = np.asarray(self.labels), len(self.classes)
+        labels, count = self.labels, len(self.classes)
         if labels.dtype.kind not in "iu" or labels.shape != (len(self),):
             raise SeqlabError(
                 f"`labels` must hold one integer per sequence, shape ({len(self)},)."
@@ -59,8 +61,8 @@ class LabelledSequences:
         return np.array([len(values) for values in self.sequences])
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "LabelledSequences":
-        """The sequences at these positions, in this order."""
-        rows = np.asarray(rows)
+        """The sequences at these positions, in this order; or those where booleans ``[N]`` are true."""
+        rows = np.arange(len(self))[np.asarray(rows, None if len(rows) else int)]
         return LabelledSequences(
             tuple(self.sequences[i] for i in rows), self.labels[rows], self.classes
         )
@@ -86,10 +88,12 @@ def batches(
         the batch.
 
     Raises:
-        SeqlabError: sizes that are not positive integers.
+        SeqlabError: sizes that are not positive integers, a seed that is none.
     """
     check_positive("batch_size", batch_size)
     check_positive("buckets", buckets)
+    if seed is not None and (not isinstance(seed, Integral) or seed < 0):
+        raise SeqlabError(f"`seed` must be an integer from 0 on, or None. Received: {seed!r}")
     from seqlab._tensorflow import ahead, tf
 
     passes = itertools.count()

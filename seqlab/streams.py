@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._loop import check_cell
 from seqlab._states import check_parts, state_spec
 from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError
@@ -28,13 +29,26 @@ def save_state(path: str | PathLike[str], state: Any) -> None:
     Args:
         path: of the file, ``.npz``.
         state: arrays or tensors ``[B, ...]``, nested as the cell nests them.
+
+    Raises:
+        SeqlabError: no state; the file cannot be written.
     """
+    if any(part is None for part in keras.tree.flatten(state)):
+        raise SeqlabError(
+            f"`state` must be what a step or `dynamic_rnn` returned. Received: {state!r}. A stateful"
+            " layer has one after its first call"
+        )
     parts = [keras.ops.convert_to_tensor(part) for part in keras.tree.flatten(state)]
     arrays = {f"part_{i}": _plain(part) for i, part in enumerate(parts)}
     arrays["structure"] = np.array(_structure(state))
     path = Path(path)
-    with written(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+    try:
+        with written(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror or error}. Name another file"
+        ) from error
 
 
 def load_state(path: str | PathLike[str], cell: Any) -> Any:
@@ -50,6 +64,7 @@ def load_state(path: str | PathLike[str], cell: Any) -> Any:
     Raises:
         SeqlabError: no such file, or a damaged one; the state of another cell.
     """
+    check_cell("cell", cell)
     spec = state_spec(cell)
     wanted = keras.tree.flatten(spec)
     try:

@@ -135,12 +135,15 @@ def load(
     return Imported(prefix, name, cell, features, used, unused, shapes, assumed)
 
 
-def save(made: Imported, path: Path) -> Path:
+def save(made: Imported, path: str | Path) -> Path:
     """Write its `model` as a ``.keras`` file.
 
     Raises:
-        SeqlabError: the file cannot be written.
+        SeqlabError: another ending, or the file cannot be written.
     """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise SeqlabError(f"{path}: a model is written as a .keras file. Name one")
     model = made.model()
     try:
         with written(path) as temporary:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._loop import Path, check_path, loop, output_size, paths, sequence, stepper
+from seqlab._loop import Path, check_cell, check_path, loop, output_size, paths, sequence, stepper
 from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError
 
@@ -31,6 +31,7 @@ class Wrapper(keras.layers.Layer):
     _config_names: tuple[str, ...] = ()
 
     def __init__(self, cell: Any, **kwargs: Any) -> None:
+        check_cell("cell", cell)
         kwargs.setdefault("dtype", cell.dtype_policy)
         super().__init__(**kwargs)
         self.cell = cell
@@ -148,12 +149,14 @@ class StackedRNNCells(keras.layers.Layer):
     The state is the list of the cells' states, lowest first.
 
     Raises:
-        SeqlabError: no cells; or the same cell twice, which would share its weights.
+        SeqlabError: no list of cells; or the same cell twice, which would share its weights.
     """
 
     def __init__(self, cells: list[Any], **kwargs: Any) -> None:
-        if not cells:
-            raise SeqlabError("`cells` must hold at least one cell. Received: []")
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise SeqlabError(f"`cells` must be a list of at least one cell. Received: {cells!r}")
+        for i, cell in enumerate(cells):
+            check_cell(f"cells[{i}]", cell)
         kwargs.setdefault("dtype", cells[-1].dtype_policy)
         super().__init__(**kwargs)
         bare = [id(bare_cell) for cell in cells for bare_cell in bare_cells(cell)]

@@ -75,6 +75,24 @@ def test_masks_in_both_directions_equal_keras():
     assert not found[~MASK].any()
 
 
+@pytest.mark.parametrize("implementation", ["loop", "fused"])
+def test_both_directions_of_ragged_sequences_equal_each_sequence_alone(implementation):
+    x, lengths = normal(7, 4, 6, 3), [6, 0, 4, 1]
+    fw, bw = make("lstm", 3, 4, 1), make("gru", 3, 2, 2)
+    run = cells.bidirectional_dynamic_rnn
+    both, ends = run(fw, bw, x, lengths, implementation=implementation)
+    for row, steps in enumerate(lengths):
+        alone, backwards = x[row : row + 1, :steps], x[row : row + 1, :steps][:, ::-1]
+        for cell, values, turn, found, end in zip(
+            (fw, bw), (alone, backwards), (1, -1), both, ends, strict=True
+        ):
+            outputs, states = cells.dynamic_rnn(cell, values, implementation="loop")
+            np.testing.assert_allclose(found[row, :steps], outputs[0, ::turn], atol=1e-6)
+            assert not found[row, steps:].numpy().any()
+            for one, two in zip(end, states, strict=True):
+                np.testing.assert_allclose(one[row], two[0], atol=1e-6)
+
+
 def test_a_step_exists_if_mask_and_length_say_so():
     cell, x, lengths = make("lstm", 3, 4), normal(3, 5, 7, 3), np.array([3, 7, 7, 4, 0])
     both = MASK & (np.arange(7) < lengths[:, None])
@@ -201,6 +219,14 @@ def test_bad_input_is_refused_in_our_own_words(arguments, words):
         with pytest.raises(SeqlabError, match=words) as caught:
             run(make("lstm", 3, 4), **{"inputs": np.zeros((2, 5, 3), "float32"), **arguments})
         assert "Exception encountered" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "implementation"), WAYS)
+def test_no_sequences_give_no_outputs(name, implementation):
+    empty, cell = np.zeros((0, 5, 3), "float32"), make(name, 3, 4)
+    for lengths in (None, np.zeros(0, int)):
+        outputs, states = cells.dynamic_rnn(cell, empty, lengths, implementation=implementation)
+        assert outputs.shape == (0, 5, 4) and {part.shape[0] for part in states} == {0}
 
 
 def test_bad_states_of_two_directions_are_refused():

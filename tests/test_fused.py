@@ -55,6 +55,16 @@ def test_a_kernel_equals_the_loop(name, way, shape, data, started, known):
     check_equal(found, gradients(cell, x, lengths, state, "loop", steps))
 
 
+@pytest.mark.parametrize(("name", "way"), KERNELS)
+@pytest.mark.parametrize(("steps", "lengths"), [(14, None), (None, np.array([14, 0, 13, 6]))])
+def test_chunks_with_a_rest_of_several_steps_equal_the_loop(monkeypatch, name, way, steps, lengths):
+    cell, x = make(name, 3, 2), normal(1, 4, 14, 3)
+    state = [tf.constant(part) for part in initial(cell, 4)]
+    monkeypatch.setattr(_fused_lstm, "LARGE", 0 if way == "by step" else 10**9)
+    found = gradients(cell, x, lengths, state, "fused", steps)
+    check_equal(found, gradients(cell, x, lengths, state, "loop", steps))
+
+
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_kernels_run_outside_of_graphs(name):
     cell, x = make(name, 3, 4), tf.constant(normal(1, 3, 6, 3))

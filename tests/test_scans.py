@@ -7,7 +7,7 @@ import reference
 import tensorflow as tf
 from zoo import initial, make, normal
 
-from seqlab import cells
+from seqlab import _scan, cells
 
 NAMES = ["mingru", "minlstm"]
 NEAR_A_BLOCK = [1, 15, 16, 17, 40]
@@ -52,6 +52,19 @@ def test_errors_stay_small_over_two_thousand_steps(name, forget_bias):
     )
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
     np.testing.assert_allclose(h, end, atol=1e-5)
+
+
+def test_half_precision_is_scanned_in_float32():
+    keep, add = (
+        np.full((1, 512, 1), 0.99, "float16"),
+        np.abs(normal(1, 1, 512, 1)).astype("float16"),
+    )
+    h, expected = 0.0, []
+    for a, b in zip(keep[0, :, 0].astype(float), add[0, :, 0].astype(float), strict=True):
+        expected.append(h := a * h + b)
+    outputs, end = _scan.linear_scan(keep, tf.constant(add), np.zeros((1, 1), "float16"), 512)
+    assert outputs.dtype == end.dtype == tf.float16
+    np.testing.assert_allclose(outputs[0, :, 0], expected, rtol=6e-4)  # rounded once
 
 
 @pytest.mark.parametrize("name", NAMES)

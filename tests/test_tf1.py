@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqlab import cells, cli, tf1
+from seqlab import _tf1_names, cells, cli, tf1
 from seqlab.errors import SeqlabError
 
 GOLDENS = Path(__file__).parent / "goldens" / "tf1"
@@ -419,3 +419,20 @@ def test_the_command_refuses_in_one_line(arguments, words, here, capsys):
     assert (status, said.out, said.err.count("\n")) == (2, "", 1)
     assert words in said.err
     assert list(here.iterdir()) == []
+
+
+def test_a_model_is_written_to_a_keras_file_by_any_kind_of_path(tmp_path):
+    made = load("gru")
+    assert tf1.save(made, str(tmp_path / "my.keras")) == tmp_path / "my.keras"
+    assert keras.models.load_model(tmp_path / "my.keras").count_params() == made.cell.count_params()
+    with pytest.raises(SeqlabError, match=r"my\.h5: .* a \.keras file"):
+        tf1.save(made, tmp_path / "my.h5")
+
+
+def test_more_than_ten_layers_are_in_order():
+    shapes = {}
+    for i in range(12):  # of i + 1 features and i + 2 units
+        cell = f"rnn/multi_rnn_cell/cell_{i}/basic_rnn_cell"
+        shapes |= {f"{cell}/kernel": (2 * i + 3, i + 2), f"{cell}/bias": (i + 2,)}
+    _, (parts,) = _tf1_names.find(shapes, None)
+    assert [part.units for part in parts] == list(range(2, 14))

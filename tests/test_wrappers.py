@@ -164,6 +164,16 @@ def test_a_compiled_step_trains_every_weight(name):
         assert (old != weight.numpy()).any(), weight.path
 
 
+@pytest.mark.parametrize("wrapper", [cells.ResidualWrapper, cells.HighwayWrapper])
+def test_inputs_of_another_precision_are_joined_in_the_cells_own(wrapper):
+    stack = cells.StackedRNNCells(
+        [cells.GRUCell(3), wrapper(cells.LSTMCell(3, dtype="mixed_float16"))]
+    )
+    for implementation in ("auto", "loop"):
+        outputs, _ = cells.dynamic_rnn(stack, normal(1, 2, 4, 3), implementation=implementation)
+        assert outputs.dtype == "float16"
+
+
 def test_an_output_size_that_does_not_fit_is_refused():
     for wrapper in (cells.ResidualWrapper, cells.HighwayWrapper):
         with pytest.raises(SeqlabError, match="2 inputs, 3 outputs"):
@@ -177,6 +187,15 @@ def test_one_cell_below_two_wrappers_is_refused(name):
         cells.StackedRNNCells([cell, cells.InitialStateWrapper(cell)])
     with pytest.raises(SeqlabError, match="hold the same cell"):
         cells.BidirectionalDynamicRNN(cells.ResidualWrapper(cell), cell)
+
+
+def test_sizes_of_a_stack_are_each_cells_own():
+    stack = cells.StackedRNNCells([cells.GRUCell(2), cells.LSTMCell(3)])
+    assert (stack.state_size, stack.output_size) == ([[2], [3, 3]], 3)
+    assert [[part.shape[1] for part in state] for state in stack.get_initial_state(1)] == [
+        [2],
+        [3, 3],
+    ]
 
 
 def test_roles_are_each_cells_own():
