@@ -10,7 +10,13 @@ __all__ = ["gru"]
 
 
 def gru(
-    inputs: Any, states: Any, lengths: Any, kernel: Any, recurrent_kernel: Any, bias: Any
+    inputs: Any,
+    states: Any,
+    lengths: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any,
+    training: bool = False,
 ) -> tuple[Any, list[Any]]:
     """Run a GRU over a batch of sequences.
 
@@ -21,6 +27,7 @@ def gru(
         kernel: ``[D, 3 H]``, gates z, r, g, as in Keras.
         recurrent_kernel: ``[H, 3 H]``.
         bias: ``[2, 3 H]``.
+        training: keep less for the way back, in a form that a SavedModel cannot hold.
 
     Returns:
         Outputs ``[B, T, H]``, and [h] after each sequence's own last step.
@@ -29,17 +36,19 @@ def gru(
     inputs, states, *weights = cast(
         working_type(dtype), inputs, states, kernel, recurrent_kernel, bias
     )
-    hs = _gru(time_first(inputs), states[0], *weights)
+    run = tf.custom_gradient(lambda *given: _gru(training, *given))
+    hs = run(time_first(inputs), states[0], *weights)
     outputs, end = cast(dtype, until_ends(hs, lengths), at_ends(hs, states[0], lengths))
     return outputs, [end]
 
 
-@tf.custom_gradient
 def _gru(
-    x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any
+    in_pieces: bool, x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any
 ) -> tuple[Any, Callable[..., Any]]:
     """Over ``[T, B, D]``, with the way back written out."""
     hs, *kept = _forward(x, h, kernel, recurrent_kernel, bias)
+    if not in_pieces:
+        kept = [Walk(x).whole(array) for array in kept]
 
     def gradient(h_grad: Any) -> tuple[Any, ...]:
         return _backward(h_grad, x, kernel, recurrent_kernel, bias, hs, *kept)
@@ -101,7 +110,8 @@ def _backward(
     def body(start: Any, n: int, state: tuple[Any, ...]) -> tuple[Any, ...]:
         dh, dx, *sums = state
         before, place = chunk(hs, start, n), walk.place(start)
-        gates, now = (walk.get(array, place, n) for array in (zr, g))
+        in_pieces = isinstance(zr, tf.TensorArray)
+        gates, now = (walk.get(v, place, n) if in_pieces else chunk(v, start, n) for v in (zr, g))
         # A product for all n steps is quick to have again, and large to keep.
         product = flat(before) @ kernel_g + bias_g
         per_h, per_g = _slopes(before, gates, now, tf.reshape(product, [n, -1, units]))

@@ -288,9 +288,8 @@ class GRUCell(Cell):
 
     def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
         """All steps by one kernel."""
-        del training
         weights = (self.kernel, self.recurrent_kernel, self.bias)
-        return _fused_gru.gru(inputs, states, lengths, *weights)
+        return _fused_gru.gru(inputs, states, lengths, *weights, training=bool(training))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """One step: inputs ``[B, D]`` and states to output ``[B, H]`` and states."""
