@@ -60,8 +60,8 @@ def probabilities(train, test, seed, quiet):
     batches = datasets.batches(copies, BATCH, seed=seed, buckets=4).repeat()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     fit(model, batches, loss, 0.003, STEPS, weight_decay=0.01, quiet=quiet)
-    logits = model.predict(datasets.batches(test, 256), verbose=0)
-    return keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    inputs, _ = next(iter(datasets.batches(test, len(test))))
+    return keras.ops.convert_to_numpy(keras.ops.softmax(model(inputs)))
 
 
 def network(features, classes):

@@ -162,7 +162,9 @@ def row(exam, measures, baseline, minutes):
         exam.what,
         exam.measure,
         wanted + (" (missed)" if missed else ""),
-        f"{mean:.4g} ± {measures.std(ddof=1) if len(measures) > 1 else 0:.2g} ({worst:.4g})",
+        f"{mean:.4g} ± {measures.std(ddof=1):.2g} ({worst:.4g})"
+        if len(measures) > 1
+        else f"{mean:.4g}",
         str(len(measures)),
         f"{exam.against}: {baseline:.4g}",
         f"{minutes:.1f}",
