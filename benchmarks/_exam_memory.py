@@ -46,7 +46,7 @@ def rows_accuracy(seed, folder, quiet):
 
 def pixels_accuracy(seed, folder, quiet):
     """Percent of the 10 000 test digits, each read as 784 pixels."""
-    return _digits(folder, (784, 1), units=64, epochs=5, seed=seed, quiet=quiet)
+    return _digits(folder, (784, 1), units=64, epochs=2, seed=seed, quiet=quiet)
 
 
 def _digits(folder, shape, units, epochs, seed, quiet):

@@ -7,7 +7,7 @@ from _tasks import characters
 from seqlab import cells
 from seqlab._tensorflow import keras
 
-STEPS, BATCH, UNITS, TRAINING = 96, 32, 256, 5000
+STEPS, BATCH, UNITS, TRAINING = 96, 32, 256, 4000
 LONG = 512  # steps over which the validation part is read from a zero state
 
 
