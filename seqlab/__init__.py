@@ -16,6 +16,8 @@ T      time steps of an input window
 P      horizon: steps ahead that a model predicts
 D      features of one time step
 H      units of a recurrent layer
+M      numbers per step that a network gives, where it is more than one
+Q      levels of quantiles
 ====== =====================================================================
 
 An array of shape ``[B, T, D]`` holds B sequences of T steps of D features.

@@ -18,7 +18,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors"],
-    ["config", "metrics", "_tensorflow", "_tf1_files", "_tf1_parts"],
+    ["config", "metrics", "likelihoods", "_tensorflow", "_tf1_files", "_tf1_parts"],
     [
         "series",
         "sequences",
@@ -27,6 +27,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "heads",
         "_loop",
         "_states",
         "_steps",
@@ -35,6 +36,7 @@ ORDER = [
     [
         "windows",
         "tables",
+        "losses",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -58,7 +60,7 @@ ORDER = [
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
 LIGHT += ["chunks", "sequences", "sequence_files"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
-LIGHT += ["_tf1_files", "_tf1_parts", "_tf1_names"]
+LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
 def imported(name, everywhere):
@@ -94,7 +96,7 @@ def test_data_and_models_do_not_know_each_other():
         "sequence_files",
     ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "_drivers", "_layers", "_fused"):
+    for name in ("cells", "models", "heads", "losses", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 
