@@ -13,6 +13,8 @@ from seqlab.naive import checked
 
 __all__ = ["auto_arima", "ets"]
 
+ETS_ROWS = 7  # statsforecast refuses fewer
+
 
 def ets(values: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
     """Exponential smoothing; error, trend and season are chosen by AICc.
@@ -25,19 +27,20 @@ def ets(values: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
     Raises:
         SeqlabError: without statsforecast, or for values that cannot be forecast.
     """
-    return _forecast("AutoETS", values, horizon, season)
+    return _forecast("AutoETS", checked(values, horizon, rows=ETS_ROWS), season, horizon)
 
 
 def auto_arima(values: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
     """ARIMA; its differences are chosen by tests, its orders by AICc. Arguments as of `ets`."""
-    return _forecast("AutoARIMA", values, horizon, season)
+    return _forecast("AutoARIMA", checked(values, horizon), season, horizon)
 
 
-def _forecast(name: str, values: np.ndarray, horizon: int, season: int) -> np.ndarray:
+def _forecast(name: str, values: np.ndarray, season: int, horizon: int) -> np.ndarray:
     check_positive("season", season)
-    values = checked(values, horizon)
     model = getattr(_models(), name)(season_length=season)
-    return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
+    # On short series some candidates have as many parameters as rows, and divide by zero.
+    with np.errstate(all="ignore"):
+        return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
 
 
 def _models() -> ModuleType:

@@ -152,7 +152,6 @@ def test_too_few_values():
 
 
 @pytest.mark.parametrize("forecast", [classical.ets, classical.auto_arima])
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_classical_models_continue_a_season_on_a_line(forecast):
     pytest.importorskip("statsforecast")
     values = wave([0.4, 0.8, 1.6, 1.2], 70, slope=1)
@@ -160,6 +159,8 @@ def test_classical_models_continue_a_season_on_a_line(forecast):
     found = forecast(values[:62], 8, 4)
     assert found.shape == (8,)
     np.testing.assert_allclose(found, values[62:], rtol=0.1)
+    assert np.isfinite(forecast(Y, 3, 4)).all()
+    assert forecast(np.ones(12), 3, 4) == pytest.approx([1, 1, 1])
 
 
 @pytest.mark.parametrize("forecast", [classical.ets, classical.auto_arima])
@@ -176,3 +177,10 @@ def test_without_statsforecast_the_remedy_is_named(forecast, monkeypatch):
         forecast(Y, 2)
     with pytest.raises(SeqlabError, match="`season` must be a positive integer"):
         forecast(Y, 2, 0)
+    with pytest.raises(SeqlabError, match="Received: nan in row 0"):
+        forecast(Y * np.nan, 2)
+
+
+def test_ets_needs_seven_values():
+    with pytest.raises(SeqlabError, match=r"`values` must be 7 or more. Received: 6"):
+        classical.ets(Y[:6], 2)
