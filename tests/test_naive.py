@@ -74,6 +74,7 @@ def test_short_and_constant_series_have_no_season():
     values = wave([1, 9, 1, 1, 1, 1, 1, 1, 1, 1], 60)  # plainly a season, even in 29 rows
     assert naive.is_seasonal(values[:30], 10) and not naive.is_seasonal(values[:29], 10)
     assert not naive.is_seasonal(values, 1)
+    assert naive.is_seasonal(wave([0.5, 1.5], 60), 3)  # the test has two sides; here r is -0.95
     assert not naive.is_seasonal(np.full(60, 0.1), 2)
     assert naive.naive2(values[:29], 3, 10).tolist() == [100, 100, 100]
 
