@@ -14,6 +14,9 @@ B      windows (or sequences) in one batch
 K      batches in one chunk, the piece that travels from tf.data to the trainer
 T      time steps of an input window
 P      horizon: steps ahead that a model predicts
+S      series, where there are several
+Q      levels of the quantiles that are forecast
+M      samples of a forecast
 D      features of one time step
 H      units of a recurrent layer
 M      numbers per step that a network gives, where it is more than one

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from seqlab import naive
 from seqlab.datasets import Split
 
 __all__ = ["BASELINES", "forecasts", "spoken"]
@@ -25,6 +26,15 @@ def straight_line(split: Split) -> np.ndarray:
     return last + np.arange(1, split.test.horizon + 1) * (last - before)
 
 
+def drift(split: Split) -> np.ndarray:
+    """The last value, and the training part's mean change for each step ahead."""
+    inputs, _ = split.test.raw()
+    trained = split.train.values
+    # From each window's last value on, what the line through the training part's ends rises by.
+    rises = naive.drift(trained, split.test.horizon) - float(trained[-1])
+    return inputs[:, -1:].astype(np.float64) + rises
+
+
 def seasonal_naive(split: Split) -> np.ndarray | None:
     """The value one season before, the latest such season that was known; None without a season."""
     season, test = split.series.season, split.test
@@ -41,19 +51,15 @@ def linear_autoregression(split: Split) -> np.ndarray:
     """Least squares on the window's values and a constant, a fit per step ahead, training part only."""
     train, test = split.train, split.test
     inputs, targets = train.raw(slice(None, None, max(1, len(train) // _SAMPLE)))
-    level = float(np.mean(inputs))  # taken off, so that the constant is well conditioned
-
-    def design(x: np.ndarray) -> np.ndarray:
-        return np.column_stack([x.astype(np.float64) - level, np.ones(len(x))])
-
-    weights, *_ = np.linalg.lstsq(design(inputs), targets.astype(np.float64) - level, rcond=None)
+    ahead = naive.fit_linear(inputs, targets)
     pieces = [slice(i, i + _SAMPLE) for i in range(0, len(test), _SAMPLE)]  # bounds the memory
-    return np.concatenate([design(test.raw(piece)[0]) @ weights for piece in pieces]) + level
+    return np.concatenate([ahead(test.raw(piece)[0]) for piece in pieces])
 
 
 BASELINES: dict[str, Callable[[Split], np.ndarray | None]] = {
     "persistence": persistence,
     "straight_line": straight_line,
+    "drift": drift,
     "seasonal_naive": seasonal_naive,
     "linear_autoregression": linear_autoregression,
 }

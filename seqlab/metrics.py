@@ -6,7 +6,19 @@ import numpy as np
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["METRICS", "mae", "mape", "mase", "mse", "r2", "rmse", "smape"]
+__all__ = [
+    "METRICS",
+    "mae",
+    "mape",
+    "mase",
+    "mase_scale",
+    "mse",
+    "r2",
+    "rmse",
+    "rmsse",
+    "rmsse_scale",
+    "smape",
+]
 
 
 def mse(truth: np.ndarray, forecast: np.ndarray) -> float:
@@ -53,6 +65,19 @@ def mase_scale(training: np.ndarray, season: int | None) -> float:
     """Mean absolute change over a season (over one row where none is known) of ``[N]``."""
     lag = season if season is not None and season < len(training) else 1
     return float(np.mean(np.abs(training[lag:] - training[:-lag])))
+
+
+def rmsse(truth: np.ndarray, forecast: np.ndarray, scale: float) -> float:
+    """Root mean squared error over `scale`, the training part's own (`rmsse_scale`); NaN where that is 0.
+
+    Source: Hyndman and Koehler (2006), in the form of the M5 competition (Makridakis et al., 2022).
+    """
+    return rmse(truth, forecast) / scale if scale else float("nan")
+
+
+def rmsse_scale(training: np.ndarray) -> float:
+    """Root mean squared change from row to row of ``[N]``: the error of repeating the last value."""
+    return float(np.sqrt(np.mean(np.square(np.diff(training)))))
 
 
 def r2(truth: np.ndarray, forecast: np.ndarray) -> float:

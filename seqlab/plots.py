@@ -29,6 +29,7 @@ TRUTH, NETWORK, MARK = "#444444", "#d62728", "#1f77b4"
 BASELINES = {
     "persistence": "#1f77b4",
     "straight_line": "#ff7f0e",
+    "drift": "#8c564b",
     "seasonal_naive": "#2ca02c",
     "linear_autoregression": "#9467bd",
 }

@@ -84,10 +84,20 @@ def test_persistence_and_straight_line():
     last = data.test.raw()[0][:, -1]
     slope = 2 * np.sqrt(last) - 1
     found = baselines.forecasts(data)
-    assert set(found) == {"persistence", "straight_line", "linear_autoregression"}
+    assert set(found) == {"persistence", "straight_line", "drift", "linear_autoregression"}
     for ahead in range(3):
         np.testing.assert_array_equal(found["persistence"][:, ahead], last)
         np.testing.assert_allclose(found["straight_line"][:, ahead], last + (ahead + 1) * slope)
+
+
+def test_drift_rises_as_the_training_part_did():
+    values = np.r_[4.0, np.random.default_rng(0).normal(size=99)]
+    data = parts(values)
+    trained = data.train.values
+    slope = (trained[-1] - 4) / (len(trained) - 1)
+    last = data.test.raw()[0][:, -1:]
+    found = baselines.forecasts(data)["drift"]
+    np.testing.assert_allclose(found, last + slope * np.arange(1, 4))
 
 
 @pytest.mark.parametrize(("season", "horizon"), [(7, 3), (3, 3), (3, 8), (1, 4), (40, 2)])

@@ -18,12 +18,23 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors"],
-    ["config", "metrics", "likelihoods", "_tensorflow", "_tf1_files", "_tf1_parts"],
+    [
+        "config",
+        "metrics",
+        "naive",
+        "interval_metrics",
+        "likelihoods",
+        "_tensorflow",
+        "_tf1_files",
+        "_tf1_parts",
+    ],
     [
         "series",
         "sequences",
         "scaling",
         "chunks",
+        "panel_metrics",
+        "classical",
         "_fused",
         "_scan",
         "_adam",
@@ -59,6 +70,7 @@ ORDER = [
 ]
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
 LIGHT += ["chunks", "sequences", "sequence_files"]
+LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 

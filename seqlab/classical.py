@@ -1,0 +1,53 @@
+"""ETS and ARIMA, chosen by information criteria: baselines from statsforecast, the extra ``[classical]``.
+
+Like the functions of `naive`: one series ``[N]`` in, the next P values out. Source: Hyndman and
+Khandakar (2008), which has both searches.
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from seqlab.errors import SeqlabError, check_positive
+from seqlab.naive import checked
+
+__all__ = ["auto_arima", "ets"]
+
+ETS_ROWS = 7  # statsforecast refuses fewer
+
+
+def ets(values: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
+    """Exponential smoothing; error, trend and season are chosen by AICc.
+
+    Args:
+        values: ``[N]``.
+        horizon: P.
+        season: rows per season; 1 is none.
+
+    Raises:
+        SeqlabError: without statsforecast, or for values that cannot be forecast.
+    """
+    return _forecast("AutoETS", checked(values, horizon, rows=ETS_ROWS), season, horizon)
+
+
+def auto_arima(values: np.ndarray, horizon: int, season: int = 1) -> np.ndarray:
+    """ARIMA; its differences are chosen by tests, its orders by AICc. Arguments as of `ets`."""
+    return _forecast("AutoARIMA", checked(values, horizon), season, horizon)
+
+
+def _forecast(name: str, values: np.ndarray, season: int, horizon: int) -> np.ndarray:
+    check_positive("season", season)
+    model = getattr(_models(), name)(season_length=season)
+    # On short series some candidates have as many parameters as rows, and divide by zero.
+    with np.errstate(all="ignore"):
+        return np.asarray(model.forecast(y=values, h=horizon)["mean"], np.float64)
+
+
+def _models() -> ModuleType:
+    try:
+        from statsforecast import models  # here, because it is not always there and loads slowly
+    except ImportError as error:
+        raise SeqlabError(
+            "ETS and ARIMA need a further package: pip install 'seqlab[classical]'"
+        ) from error
+    return models
