@@ -17,11 +17,12 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors"],
+    ["errors", "repair"],
     ["config", "metrics", "_tensorflow", "_tf1_files", "_tf1_parts"],
     [
         "series",
         "sequences",
+        "_even_times",
         "scaling",
         "chunks",
         "_fused",
@@ -46,10 +47,10 @@ ORDER = [
     ["_layers"],
     ["_drivers"],
     ["cells"],
-    ["runs", "baselines", "models", "_tf1_cells"],
+    ["runs", "baselines", "models", "_tf1_cells", "inspection"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts"],
-    ["callbacks", "evaluate"],
+    ["callbacks", "evaluate", "audit"],
     ["train", "plots", "report"],
     ["commands"],
     ["cli"],
@@ -58,6 +59,7 @@ ORDER = [
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
 LIGHT += ["chunks", "sequences", "sequence_files"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["repair", "_even_times", "inspection", "audit"]
 LIGHT += ["_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
