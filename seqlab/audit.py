@@ -91,7 +91,7 @@ def data_checks(series: Series, config: DataConfig) -> list[Check]:
         if name == "train":
             checks.append(_scaler(clean, other, about))
         checks.append(_windows(series, name, found[name], parts(other)[name], about))
-        if _drawn(series).any():
+        if _drawn(series)[found[name].first_row : cut].any():
             checks.append(_filled(series, name, found[name], parts(other)[name], about))
     return checks
 

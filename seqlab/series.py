@@ -48,7 +48,8 @@ class Series:
         """The time of this row, counted from 0, as text; a date where the time of day says nothing."""
         if self.times is None:
             return None
-        return str(self.times[row]).removesuffix(" 00:00:00")
+        days = (self.times[:2] == self.times[:2].normalize()).all()
+        return str(self.times[row].date() if days else self.times[row])
 
     def label(self, row: int) -> str:
         """This row, counted from 0, as a person finds it: its number in the file and its time."""

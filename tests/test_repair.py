@@ -49,6 +49,12 @@ def test_rows_know_where_in_the_file_they_were():
     assert tables.read_frame(frame.dropna().iloc[:2]).repair is None
 
 
+def test_times_of_day_are_said_where_there_are_some():
+    hours = pd.date_range("2024-01-01", periods=30, freq="h")
+    hourly = tables.read_frame(pd.DataFrame({"v": range(30)}, hours))
+    assert [hourly.time(row) for row in (1, 24)] == ["2024-01-01 01:00:00", "2024-01-02 00:00:00"]
+
+
 def test_rows_before_a_cut_hold_the_last_known_value():
     """A gap across the training cut: before it a constant, behind it the line."""
     data = datasets.split(series((67, 75)), CONFIG)
