@@ -44,7 +44,11 @@ def seasonal_naive(split: Split) -> np.ndarray | None:
     ahead = np.arange(test.horizon)
     back = season * (ahead // season + 1)
     rows = first + np.arange(len(test))[:, None] + (ahead - back)[None, :]
-    return split.series.values[rows].astype(np.float64)
+    values = split.series.values[rows].astype(np.float64)
+    if test.gaps is None:
+        return values
+    ends = np.arange(len(test)) + test.window - 1
+    return test.gaps.seen(values, back - ahead - 1, ends)
 
 
 def linear_autoregression(split: Split) -> np.ndarray:

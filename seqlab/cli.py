@@ -59,6 +59,10 @@ def parser() -> argparse.ArgumentParser:
     _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
+    _windows(
+        _command(sub, "windows", commands.windows, "show which rows are in which windows, and why")
+    )
+    _audit(_command(sub, "audit", commands.audit, "prove that nothing leaks from behind the cuts"))
     _import_tf1(
         _command(
             sub, "import-tf1", commands.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
@@ -154,7 +158,7 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
     )
 
 
-def _train(to: argparse.ArgumentParser) -> None:
+def _data(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file"
     )
@@ -164,6 +168,10 @@ def _train(to: argparse.ArgumentParser) -> None:
     to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
     to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
     to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
+
+
+def _train(to: argparse.ArgumentParser) -> None:
+    _data(to)
     to.add_argument("--model", choices=MODELS, help="default: stacked")
     add_model_options(to)
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
@@ -189,6 +197,16 @@ def _forecast(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write a PNG picture"
     )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _windows(to: argparse.ArgumentParser) -> None:
+    _data(to)
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _audit(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

@@ -11,16 +11,19 @@ from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
 
 __all__ = [
+    "audit",
     "data",
     "evaluate",
     "forecast",
     "import_tf1",
     "make_config",
+    "make_data_config",
     "models",
     "runs",
     "show",
     "train",
     "train_run",
+    "windows",
 ]
 
 
@@ -38,25 +41,11 @@ def train(options: Namespace) -> None:
 
 def make_config(options: Namespace) -> Config:
     """The config that `seqlab train`'s options mean."""
-    from seqlab.series import NAMED
-
-    usual = NAMED.get(options.data)
-    window = options.window or (usual.window if usual else 30)
-    horizon = options.horizon or (usual.horizon if usual else 1)
-    source = options.data if usual else os.path.abspath(options.data)
     model = options.model or ("bidirectional" if options.bidirectional else "stacked")
     if options.bidirectional and model != "bidirectional":
         raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
     return Config(
-        DataConfig(
-            source if usual or os.path.exists(source) else options.data,
-            options.target,
-            window,
-            horizon,
-            options.season,
-            options.missing,
-            options.scaling,
-        ),
+        make_data_config(options),
         ModelConfig(model, options.cell, options.layers, options.hidden, options.dropout),
         TrainConfig(
             options.steps,
@@ -66,6 +55,23 @@ def make_config(options: Namespace) -> Config:
             options.schedule,
             seed=options.seed,
         ),
+    )
+
+
+def make_data_config(options: Namespace) -> DataConfig:
+    """The part of it that says which rows become which windows."""
+    from seqlab.series import NAMED
+
+    usual = NAMED.get(options.data)
+    source = options.data if usual else os.path.abspath(options.data)
+    return DataConfig(
+        source if usual or os.path.exists(source) else options.data,
+        options.target,
+        options.window or (usual.window if usual else 30),
+        options.horizon or (usual.horizon if usual else 1),
+        options.season,
+        options.missing,
+        options.scaling,
     )
 
 
@@ -143,6 +149,40 @@ def forecast(options: Namespace) -> None:
 
     _print(forecast_table(made))
     _say(f"Run {run.path}: {made.note}", *(f"Wrote {path}" for path in written))
+
+
+def windows(options: Namespace) -> None:
+    """``seqlab windows``: which rows are in which windows, without training anything."""
+    from seqlab.datasets import load, split
+    from seqlab.inspection import inspect
+
+    config = make_data_config(options)
+    found = [inspect(split(load(config), config))]  # one entry per series
+    if options.json:
+        _say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
+        return
+    from seqlab.report import window_tables
+
+    for one in found:
+        _print(*window_tables(one))
+
+
+def audit(options: Namespace) -> None:
+    """``seqlab audit``: change what lies behind the cuts, and see that nothing before them moves."""
+    from seqlab import audit as auditor
+    from seqlab import runs as folders
+
+    run = folders.find(options.run_path)
+    checks = auditor.audit(run)
+    if options.json:
+        _say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
+    else:
+        from seqlab.report import audit_table
+
+        _print(audit_table(checks, f"Run {run.path}"))
+    auditor.demand(checks, str(run.path))
+    if not options.json:
+        _say(f"All {len(checks)} checks hold: nothing before a cut or an origin moved by one bit.")
 
 
 def import_tf1(options: Namespace) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
+from seqlab.repair import gaps_of, held
 from seqlab.scaling import Scaler
 from seqlab.sequence_files import load_sequences
 from seqlab.sequences import LabelledSequences, batches
@@ -81,6 +82,9 @@ def split(series: Series, config: DataConfig) -> Split:
     the rows each, and at least the window and twice the horizon, so that short series can be tried.
     Validation comes off the end of the rows before the test.
 
+    Where a line was drawn over a gap that a cut goes through, the rows before the cut hold the last
+    value before the gap instead: the line leads to a value behind the cut.
+
     Raises:
         SeqlabError: too few rows, with the arithmetic.
     """
@@ -95,18 +99,17 @@ def split(series: Series, config: DataConfig) -> Split:
     cuts = (0, before - validation, before, rows)
     if min(cuts[1], test) < need:
         raise SeqlabError(_too_few(config, series, validation, test))
-    values = series.values
-    scaler = Scaler.fit(config.scaling, values[: cuts[1]], config.window, config.horizon)
-
-    def windows(begin: int, end: int) -> Windows:
-        return Windows(
-            values[begin:end], config.window, config.horizon, scaler, config.layout, begin
-        )
-
-    train, held, scored = (
-        windows(*cuts[i : i + 2]) if cuts[i] < cuts[i + 1] else None for i in range(3)
+    gaps = gaps_of(series.values, series.repair)
+    pieces = [slice(*cuts[i : i + 2]) for i in range(3)]
+    known = [gaps and gaps[piece] for piece in pieces]
+    values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
+    sizes = config.window, config.horizon
+    scaler = Scaler.fit(config.scaling, values[0], *sizes)
+    train, validated, scored = (
+        Windows(part, *sizes, scaler, config.layout, piece.start, gap) if len(part) else None
+        for part, piece, gap in zip(values, pieces, known, strict=True)
     )
-    return Split(series, train, held, scored, scaler)  # type: ignore[arg-type]
+    return Split(series, train, validated, scored, scaler)  # type: ignore[arg-type]
 
 
 def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:

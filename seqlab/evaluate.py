@@ -201,7 +201,8 @@ def rollout(predictor: Any, split: Split, steps: int) -> dict[int, float]:
     """
     check_rollout(split, steps)
     values, window = split.test.values, split.test.window
-    error = predictor.ahead(values[:window], steps) - values[window : window + steps]
+    first = split.test.raw(slice(1))[0][0]
+    error = predictor.ahead(first, steps) - values[window : window + steps]
     marks = {10**k for k in range(1, 10) if 10**k < steps} | {steps}
     return {mark: float(np.sqrt(np.mean(np.square(error[:mark])))) for mark in sorted(marks)}
 

@@ -2,18 +2,24 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from seqlab.audit import Check
 from seqlab.baselines import spoken
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
+from seqlab.inspection import Inspection, Part
 from seqlab.runs import Run
-from seqlab.tf1 import Imported
+
+if TYPE_CHECKING:  # a listing need not wait for TensorFlow
+    from seqlab.tf1 import Imported
 
 __all__ = [
+    "audit_table",
     "console",
     "forecast_table",
     "import_tables",
@@ -21,6 +27,7 @@ __all__ = [
     "runs_table",
     "score_tables",
     "table",
+    "window_tables",
 ]
 
 SHOWN = 30  # rows of a forecast that a terminal is given
@@ -97,7 +104,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
     return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
 
 
-def import_tables(made: Imported) -> Iterable[Table | str]:
+def import_tables(made: "Imported") -> Iterable[Table | str]:
     """What became of a TensorFlow 1 checkpoint's variables, and what it could not tell."""
     rows = [
         (name, str(list(made.shapes[name])), ", ".join(goes)) for name, goes in made.used.items()
@@ -109,6 +116,66 @@ def import_tables(made: Imported) -> Iterable[Table | str]:
         yield f"Left out: {training} variables of the optimizer, of averages and of counters."
     known = ", ".join(f"{name} {value}" for name, value in made.assumed.items())
     yield f"Not in a checkpoint, so taken as said or by default: {known}."
+
+
+def window_tables(found: Inspection) -> Iterable[Table | str]:
+    """The parts and the cuts between them; the first and last windows; rows that go unused."""
+    title = (
+        f"{found.name}: {found.rows.count:,} rows, window {found.window}, horizon {found.horizon}"
+    )
+    counts = [
+        (
+            p.name,
+            p.rows.numbers,
+            p.rows.times,
+            *(f"{n:,}" for n in (p.rows.count, p.windows, p.filled)),
+        )
+        for p in found.parts
+    ]
+    headers = ("part", "rows", "times", "count", "windows", "filled")
+    yield table(headers, counts, title)
+    for part, after in zip(found.parts, found.parts[1:], strict=False):
+        yield f"Cut between {part.name} and {after.name}: row {_end(part)} | row {_begin(after)}"
+    windows = [
+        (
+            f"{part.name}, {name}",
+            w.inputs.numbers,
+            w.inputs.times,
+            w.targets.numbers,
+            w.targets.times,
+        )
+        for part in found.parts
+        for name, w in (("first", part.first), ("last", part.last))
+    ]
+    yield table(("window", "input rows", "times", "target rows", "times"), windows)
+    rows = [
+        (f"{u.rows.numbers}", f"{u.rows.count:,}", u.part or "none", _NEVER[u.never], u.reason)
+        for u in found.unused
+    ]
+    yield table(("rows", "count", "part", "are never", "why"), rows)
+    if all(u.never != "both" for u in found.unused):
+        yield "Every row is in a window."
+
+
+def audit_table(checks: Sequence[Check], title: str) -> Table:
+    """What was changed, what was compared, and the verdict of each check."""
+    rows = [
+        (c.name, c.changed, f"{c.perturbed:,}", f"{c.compared:,}", f"{c.moved:,}", c.verdict)
+        for c in checks
+    ]
+    headers = ("check", "changed", "values changed", "values compared", "moved", "verdict")
+    return table(headers, rows, title)
+
+
+_NEVER = {"both": "in a window", "input": "an input", "target": "a target"}
+
+
+def _end(part: Part) -> str:
+    return f"{part.rows.last} ({part.rows.end})" if part.rows.end else f"{part.rows.last}"
+
+
+def _begin(part: Part) -> str:
+    return f"{part.rows.first} ({part.rows.begin})" if part.rows.begin else f"{part.rows.first}"
 
 
 def _title(name: str) -> str:

@@ -35,11 +35,13 @@ import numpy as np
 from seqlab.config import FORMAT, Config
 from seqlab.datasets import Series, Split, split
 from seqlab.errors import SeqlabError
+from seqlab.repair import Repair
 
 __all__ = ["RUNS", "Run", "create", "find", "listed", "load", "save_series", "written"]
 
 RUNS = Path("runs")  # where runs go unless told otherwise
 LATEST = RUNS / "latest"
+REPAIR = ("filled", "file_rows", "left_out")  # arrays of series.npz, if gaps could be filled
 HISTORY = ("step", "loss", "val_loss", "learning_rate")  # columns of history.csv
 
 
@@ -227,6 +229,8 @@ def save_series(path: Path, series: Series) -> None:
     if series.times is not None:
         about |= {"freq": series.times.freqstr, "zone": str(series.times.tz or "")}
         arrays["times"] = series.times.as_unit("ns").asi8
+    if series.repair is not None:
+        arrays |= {name: getattr(series.repair, name) for name in REPAIR}
     arrays["about"] = np.array(json.dumps(about))
     with written(path) as temporary:
         np.savez_compressed(temporary, allow_pickle=False, **arrays)
@@ -237,10 +241,13 @@ def _load_series(path: Path) -> Series:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             values, stamps = file["values"], file.get("times")
+            repair = Repair(*(file[name] for name in REPAIR)) if REPAIR[0] in file else None
         if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():
             raise ValueError("its values are not a row of finite numbers")
         times = _stored_times(stamps, about) if stamps is not None else None
-        return Series(about["name"], values, times, about["season"], about["test_rows"])
+        if repair and not values.shape == repair.filled.shape == repair.file_rows.shape:
+            raise ValueError("what was filled does not belong to its values")
+        return Series(about["name"], values, times, about["season"], about["test_rows"], repair)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
 

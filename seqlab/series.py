@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from seqlab.repair import Repair
+
 __all__ = ["NAMED", "Named", "Series", "airline", "mackey_glass", "multisine", "sin", "sunspots"]
 
 
@@ -24,6 +26,7 @@ class Series:
         times: one label per row (a pandas ``DatetimeIndex``), or None where rows are just counted.
         season: rows per season, or None where none is known.
         test_rows: rows at the end that are the test part by definition, or None to take a share.
+        repair: what was filled or left out on the way from a file; None where nothing could be.
     """
 
     name: str
@@ -31,9 +34,28 @@ class Series:
     times: Any = None
     season: int | None = None
     test_rows: int | None = None
+    repair: Repair | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def file_row(self, row: int) -> int | None:
+        """The number, from 1, that the file gives to this row, counted from 0; None if it lacks it."""
+        number = row + 1 if self.repair is None else int(self.repair.file_rows[row])
+        return number or None
+
+    def time(self, row: int) -> str | None:
+        """The time of this row, counted from 0, as text; a date where the time of day says nothing."""
+        if self.times is None:
+            return None
+        days = (self.times[:2] == self.times[:2].normalize()).all()
+        return str(self.times[row].date() if days else self.times[row])
+
+    def label(self, row: int) -> str:
+        """This row, counted from 0, as a person finds it: its number in the file and its time."""
+        number, time = self.file_row(row), self.time(row)
+        text = "an inserted row" if number is None else f"row {number}"
+        return f"{text} ({time})" if time else text
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqlab._even_times import at, even, regular
 from seqlab.errors import SeqlabError
+from seqlab.repair import Repair, lines
 from seqlab.series import Series
 
 __all__ = ["read", "read_frame"]
@@ -50,8 +52,9 @@ def read_frame(
     Args:
         frame: one row per time.
         target: the column; by default the only numeric one.
-        missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines;
-            ``drop`` drops rows without a value and takes the others as evenly spaced.
+        missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines, and
+            leaves out the rows before the first value; ``drop`` drops rows without a value and takes
+            the others as evenly spaced. `Series.repair` says what was done.
         name: of the series; by default the column's.
 
     Raises:
@@ -65,11 +68,11 @@ def read_frame(
     values = _numbers(frame[column], column)
     if times is not None:
         _check_order(times)
-    values, times = _fill(values, times, column, missing)
+    values, times, repair = _fill(values, times, column, missing)
     season = None
     if times is not None:
         season = _SEASONS.get((times.freqstr or "").split("-")[0])
-    return Series(name or str(column), values, times, season)
+    return Series(name or str(column), values, times, season, repair=repair)
 
 
 def _csv(path: Path) -> pd.DataFrame:
@@ -200,7 +203,7 @@ def _parsed(column: pd.Series) -> pd.Series:
 def _sense(times: pd.Series) -> tuple[bool, bool, bool]:
     whole = bool(times.notna().all())
     ordered = whole and times.is_monotonic_increasing and times.is_unique
-    return whole, ordered, ordered and _regular(pd.DatetimeIndex(times)).freq is not None
+    return whole, ordered, ordered and regular(pd.DatetimeIndex(times)).freq is not None
 
 
 def _read_times(column: pd.Series, dayfirst: bool) -> pd.Series:
@@ -230,82 +233,32 @@ def _check_order(times: pd.DatetimeIndex) -> None:
 
 def _fill(
     values: np.ndarray, times: pd.DatetimeIndex | None, column: Any, missing: str
-) -> tuple[np.ndarray, pd.DatetimeIndex | None]:
+) -> tuple[np.ndarray, pd.DatetimeIndex | None, Repair | None]:
     absent = np.isnan(values)
     if absent.all():
         raise SeqlabError(f"column {column!r} holds no values. Choose another with --target")
+    rows = np.arange(1, len(values) + 1)
     if missing == "drop":
-        kept = times[~absent] if times is not None else None
-        return values[~absent], _regular(kept) if kept is not None else None
+        kept = regular(times[~absent]) if times is not None else None
+        none = np.zeros(int((~absent).sum()), bool)
+        return values[~absent], kept, Repair(none, rows[~absent], rows[absent])
     if absent.any() and missing == "error":
         raise SeqlabError(
             f"column {column!r}: {absent.sum()} missing values, the first in row"
             f" {int(absent.argmax()) + 1}. Use --missing interpolate or --missing drop"
         )
     if times is not None:
-        regular = _regular(times)
-        if regular.freq is None and len(times) > 1:
-            values, regular = _respaced(values, times, missing)
-        times = regular
-    return (pd.Series(values).interpolate(limit_direction="both").to_numpy(values.dtype), times)
-
-
-def _regular(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """The same times with their frequency set, where they have one."""
-    freq: Any = times[1] - times[0] if len(times) == 2 else "infer"
-    return pd.DatetimeIndex(times, freq=freq)
-
-
-def _respaced(
-    values: np.ndarray, times: pd.DatetimeIndex, missing: str
-) -> tuple[np.ndarray, pd.DatetimeIndex]:
-    """Refuse uneven times; or insert the ones that are missing, if that makes them even."""
-    freq = _usual_step(times)
-    if isinstance(freq, pd.Timedelta) and (times[-1] - times[0]) / freq > 10 * len(times) + 1000:
-        row = int(np.diff(times.asi8).argmax()) + 1
-        raise SeqlabError(
-            f"row {row + 1}: time {times[row]} follows {times[row - 1]}: too far for the usual step"
-            f" of {_words(freq)}. Correct the time, or use --missing drop to ignore the times"
-        )
-    grid = pd.DatetimeIndex(pd.date_range(times[0], times[-1], freq=freq).to_series())
-    off = ~times.isin(grid)
-    if off.any():
-        row = int(off.argmax())
-        raise SeqlabError(
-            f"row {row + 1}: time {times[row]} is off the usual step of {_words(freq)}."
-            " Resample the file to even times, or use --missing drop to ignore the times"
-        )
-    if missing == "interpolate":
-        return pd.Series(values, times).reindex(grid).to_numpy(), _regular(grid)
-    gap = ~grid.isin(times)
-    row = int(times.searchsorted(grid[gap][0]))
-    raise SeqlabError(
-        f"row {row + 1}: time {times[row]} follows {times[row - 1]}; {gap.sum()} times of step"
-        f" {_words(freq)} are missing in all."
-        " Use --missing interpolate, or --missing drop to ignore the times"
-    )
-
-
-def _usual_step(times: pd.DatetimeIndex) -> Any:
-    """The commonest difference; in months where every time lies at the start or the end of one."""
-    if times.to_series().diff().median() > pd.Timedelta(days=27):
-        months = _commonest(np.diff(times.year * 12 + times.month))
-        if times.is_month_start.all():
-            return pd.offsets.MonthBegin(months)
-        if times.is_month_end.all():
-            return pd.offsets.MonthEnd(months)
-    return pd.Timedelta(_commonest(np.diff(times.asi8)), unit=times.unit)
-
-
-def _commonest(numbers: np.ndarray) -> int:
-    found, counts = np.unique(numbers, return_counts=True)
-    return int(found[counts.argmax()])
-
-
-def _words(step: Any) -> str:
-    if isinstance(step, pd.Timedelta):
-        return str(step).removesuffix(" 00:00:00").removeprefix("0 days ")
-    return f"{step.n} months"
+        grid = regular(times)
+        if grid.freq is None and len(times) > 1:
+            grid = regular(even(times, missing))
+            values, rows = at(values, times, grid, np.nan), at(rows, times, grid, 0)
+        times = grid
+    if missing == "error":
+        return values, times, None
+    absent = np.isnan(values)
+    first = int(absent.argmin())  # nothing is known before it: a value there would look ahead
+    repair = Repair(absent[first:], rows[first:], rows[:first][rows[:first] > 0])
+    return lines(values[first:]), times[first:] if times is not None else None, repair
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqlab.errors import SeqlabError
+from seqlab.repair import Gaps
 from seqlab.scaling import Scaler
 
 __all__ = ["Windows"]
@@ -23,6 +24,7 @@ class Windows:
         scaler: fitted on the training part.
         layout: ``steps`` gives inputs ``[B, T, D]``; ``features`` gives ``[B, D, T]``.
         first_row: the stretch's first row, counted in the whole series.
+        gaps: what was known at each row, where some values were drawn over gaps; else None.
     """
 
     values: np.ndarray
@@ -31,6 +33,7 @@ class Windows:
     scaler: Scaler
     layout: str = "steps"
     first_row: int = 0
+    gaps: Gaps | None = None
 
     def __post_init__(self) -> None:
         if len(self) < 1:
@@ -49,10 +52,18 @@ class Windows:
         return shape if self.layout == "steps" else shape[::-1]
 
     def raw(self, indices: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs ``[..., T]`` and targets ``[..., P]`` in original units; a slice makes no copy."""
+        """Inputs ``[..., T]`` and targets ``[..., P]`` in original units; a slice makes no copy.
+
+        An input that ends inside a gap holds the last known value there: the line that was drawn over
+        the gap leads to a value behind the window. Such inputs are copies.
+        """
         view = np.lib.stride_tricks.sliding_window_view(self.values, self.window + self.horizon)
         rows = view[indices]
-        return rows[..., : self.window], rows[..., self.window :]
+        inputs, targets = rows[..., : self.window], rows[..., self.window :]
+        if self.gaps is not None:
+            ends = np.arange(len(self))[indices] + self.window - 1
+            inputs = self.gaps.seen(inputs, np.arange(self.window)[::-1], ends)
+        return inputs, targets
 
     def network_inputs(self, raw_inputs: np.ndarray) -> np.ndarray:
         """``[..., T]`` in original units to what the network is given, in this layout."""

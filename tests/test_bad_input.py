@@ -91,6 +91,7 @@ def test_a_file_that_cannot_be_used(refused, tmp_path, case):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     message = refused("train", path)
     named(message, *parts, *([path] if case != "too few" else []))
+    assert refused("windows", path) == message.replace("seqlab train", "seqlab windows", 1)
 
 
 def test_files_and_columns_that_are_not_there(refused, tmp_path):
@@ -182,7 +183,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("command", ["evaluate", "forecast"])
+@pytest.mark.parametrize("command", ["evaluate", "forecast", "audit"])
 @pytest.mark.parametrize("case", RUNS)
 def test_a_run_folder_that_cannot_be_used(refused, tmp_path, case, command):
     config, series, *parts = RUNS[case]
@@ -197,7 +198,7 @@ def test_a_run_folder_that_cannot_be_used(refused, tmp_path, case, command):
     named(refused(command, folder), folder, *parts)
 
 
-@pytest.mark.parametrize("command", ["evaluate", "forecast"])
+@pytest.mark.parametrize("command", ["evaluate", "forecast", "audit"])
 def test_no_run_at_all(refused, tmp_path, command):
     named(refused(command), "no runs here yet", "seqlab train sin")
     named(refused(command, tmp_path / "nope"), tmp_path / "nope", "no such run", "`seqlab runs`")

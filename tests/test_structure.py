@@ -17,7 +17,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors"],
+    ["errors", "repair"],
     [
         "config",
         "metrics",
@@ -31,6 +31,7 @@ ORDER = [
     [
         "series",
         "sequences",
+        "_even_times",
         "scaling",
         "chunks",
         "panel_metrics",
@@ -59,10 +60,10 @@ ORDER = [
     ["_layers"],
     ["_drivers"],
     ["cells"],
-    ["runs", "baselines", "models", "_tf1_cells"],
+    ["runs", "baselines", "models", "_tf1_cells", "inspection"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts"],
-    ["callbacks", "evaluate"],
+    ["callbacks", "evaluate", "audit"],
     ["train", "plots", "report"],
     ["commands"],
     ["cli"],

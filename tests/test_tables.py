@@ -99,10 +99,11 @@ def test_one_or_two_rows_are_a_series(tmp_path, rows):
 # What is filled or dropped when asked
 
 
-def test_interpolate_fills_values_by_straight_lines_and_ends_by_the_nearest(tmp_path):
+def test_interpolate_draws_straight_lines_holds_the_last_and_begins_with_the_first(tmp_path):
     values = ["", 2, "", "", 5, 6, 7, 8, 9, ""]
     series = read(tmp_path, table(DAYS, values), missing="interpolate")
-    np.testing.assert_allclose(series.values, [2, 2, 3, 4, 5, 6, 7, 8, 9, 9])
+    np.testing.assert_allclose(series.values, [2, 3, 4, 5, 6, 7, 8, 9, 9])
+    assert str(series.times[0].date()) == DAYS[1]
     assert series.season == 7
 
 

@@ -1,0 +1,212 @@
+"""The audit: it passes on what is built, and names each leak that is put in."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqlab import audit, cli, datasets, repair, runs, tables, windows
+from seqlab.config import SCALINGS, Config, DataConfig
+from seqlab.errors import SeqlabError
+from seqlab.scaling import Scaler
+from seqlab.series import multisine
+
+CONFIG = DataConfig("wave", window=6, horizon=3)
+split = datasets.split
+
+
+def linear(data):
+    """A forecaster of fixed weights, in the scaling of the split: per step another mix of the window."""
+    weights = np.arange(1.0, 1 + 3 * 6).reshape(6, 3)
+
+    def forecast(inputs):
+        scaled = data.test.network_inputs(inputs)[..., -1]
+        return data.scaler.restore(inputs, scaled @ weights)
+
+    return forecast
+
+
+def failed(series, config=CONFIG, forecaster=linear):
+    """The names of the checks that do not hold, first words alone."""
+    checks = audit.data_checks(series, config)
+    checks += audit.forecast_checks(series, config, forecaster)
+    assert all(check.compared for check in checks)
+    return {" ".join(c.name.split()[:2]) for c in checks if not c.holds}
+
+
+def gapped(*gaps, rows=300):
+    values = multisine(rows).values
+    for begin, end in gaps:
+        values[begin:end] = np.nan
+    return tables.read_frame(pd.DataFrame({"v": values}), missing="interpolate")
+
+
+GAPS = (40, 47), (207, 213), (250, 256), (280, 284)  # two of them across cuts, at 210 and 255
+
+
+@pytest.mark.parametrize("kind", SCALINGS)
+@pytest.mark.parametrize("series", [multisine(300), gapped(*GAPS), gapped((200, 270))])
+@pytest.mark.parametrize("validate", [True, False])
+def test_nothing_leaks_as_built(kind, series, validate):
+    assert not failed(series, dataclasses.replace(CONFIG, scaling=kind, validate=validate))
+
+
+def test_every_value_behind_the_row_is_another_and_no_other_moves():
+    series = gapped(*GAPS)
+    changed, count = audit.perturbed(series, 209)
+    moved = changed.values != series.values
+    assert moved[213:].all() and not moved[:207].any() and moved[207:213].all()  # the line moves
+    assert count == 300 - 213 - 6 - 4
+    assert np.abs(changed.values[213:]).min() > 50
+
+
+# Leaks, put in
+
+
+def test_a_scaler_fitted_on_everything_is_named(monkeypatch):
+    def leaking(series, config):
+        data = split(series, config)
+        scaler = Scaler.fit(config.scaling, series.values, config.window, config.horizon)
+        found = {
+            name: dataclasses.replace(part, scaler=scaler)
+            for name, part in (
+                ("train", data.train),
+                ("validation", data.validation),
+                ("test", data.test),
+            )
+        }
+        return dataclasses.replace(data, scaler=scaler, **found)
+
+    monkeypatch.setattr(datasets, "split", leaking)
+    assert {"scaler", "train windows", "validation windows"} <= failed(multisine(300))
+
+
+def test_a_training_part_that_is_one_row_too_long_is_named(monkeypatch):
+    def leaking(series, config):
+        data = split(series, config)
+        longer = series.values[: len(data.train.values) + 1]
+        return dataclasses.replace(data, train=dataclasses.replace(data.train, values=longer))
+
+    monkeypatch.setattr(datasets, "split", leaking)
+    assert failed(multisine(300)) == {"parts and", "train windows"}
+
+
+def test_a_validation_part_that_is_one_row_too_long_is_named(monkeypatch):
+    def leaking(series, config):
+        data = split(series, config)
+        begin, end = data.validation.first_row, data.test.first_row + 1
+        longer = dataclasses.replace(data.validation, values=series.values[begin:end])
+        return dataclasses.replace(data, validation=longer)
+
+    monkeypatch.setattr(datasets, "split", leaking)
+    assert failed(multisine(300)) == {"parts and", "validation windows"}
+
+
+def test_a_window_that_holds_its_first_target_is_named(monkeypatch):
+    def leaking(self, indices=slice(None)):
+        view = np.lib.stride_tricks.sliding_window_view(self.values, self.window + self.horizon)
+        rows = view[indices]
+        return rows[..., 1 : self.window + 1], rows[..., self.window :]
+
+    monkeypatch.setattr(windows.Windows, "raw", leaking)
+    assert failed(multisine(300)) == {"parts and", "forecasts up"}
+
+
+def test_a_model_that_looks_at_later_windows_is_named():
+    def leaking(data):
+        plain = linear(data)
+        return lambda inputs: (
+            plain(inputs) + inputs.mean()
+        )  # of all windows: statistics of the batch
+
+    assert failed(multisine(300), forecaster=leaking) == {"forecasts up"}
+
+
+def test_a_model_that_knows_the_series_is_named():
+    def leaking(data):
+        return lambda inputs: data.test.raw()[1][: len(inputs)] * 0.5
+
+    assert failed(multisine(300), forecaster=leaking) == {"forecasts up"}
+
+
+def test_a_line_drawn_across_a_cut_is_named(monkeypatch):
+    monkeypatch.setattr(datasets, "held", lambda values, gaps: values)
+    found = failed(gapped(*GAPS))
+    assert found == {"scaler", "train windows", "validation windows", "values filled"}
+    assert not failed(gapped((40, 47)))
+
+
+def test_a_window_that_ends_on_a_line_is_named(monkeypatch):
+    monkeypatch.setattr(repair.Gaps, "seen", lambda self, values, back, at: values)
+    assert failed(gapped((280, 284))) == {"forecasts up"}
+
+
+def test_a_series_that_hides_what_was_drawn_cannot_be_seen_through():
+    series = gapped((200, 270))
+    late = dataclasses.replace(series.repair, filled=np.zeros(300, bool))
+    blind = dataclasses.replace(series, repair=late)  # a repair that does not say what it drew
+    assert not failed(blind)  # so runs record it, and those that did not are refused
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("work")
+    days = np.arange("2024-01-01", "2024-12-01", dtype="datetime64[D]").astype(str)
+    empty = {30, 31, 234, 235, 236, 300}  # the training cut is before 235
+    rows = [f"{d},{'' if i in empty else 20 + i % 7 + i / 50}" for i, d in enumerate(days)]
+    (path / "my.csv").write_text("\n".join(["date,sales", *rows]) + "\n")
+    small = ["--window", "14", "--horizon", "7", "--steps", "20", "--hidden", "4", "--layers", "1"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        train = ["train", "my.csv", "--missing", "interpolate", "--quiet", *small]
+        assert cli.main(train) == 0
+    return path
+
+
+@pytest.fixture(autouse=True)
+def in_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def test_the_command_passes_a_run(capsys):
+    assert cli.main(["audit"]) == 0
+    said = capsys.readouterr().out
+    assert "values filled in train" in said and "LEAKS" not in said
+    assert "forecasts up to row 301 (2024-10-27)" in said  # an origin inside a gap
+    assert said.splitlines()[-1].startswith("All ")
+
+
+def test_the_command_names_a_leak_and_leaves_with_2(capsys, monkeypatch):
+    monkeypatch.setattr(datasets, "held", lambda values, gaps: values)
+    assert cli.main(["audit"]) == 2
+    said = capsys.readouterr()
+    assert "LEAKS: row 235 (2024-08-22)" in said.out and "All " not in said.out
+    assert said.err.count("\n") == 1
+    assert "checks do not hold" in said.err and "values filled in validation" not in said.err
+    assert "scaler: 4 of 4 move" in said.err
+
+
+def test_json_holds_every_check(capsys):
+    assert cli.main(["audit", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["holds"] and all(c["holds"] and c["perturbed"] for c in found["checks"])
+    assert {"name", "changed", "perturbed", "compared", "moved", "found"} < set(found["checks"][0])
+
+
+def test_a_run_that_does_not_say_what_was_filled_is_refused():
+    run = runs.find()
+    old = runs.Run(run.path, run.config)
+    old.__dict__["series"] = dataclasses.replace(run.series, repair=None)
+    with pytest.raises(SeqlabError, match="Train the run again"):
+        audit.audit(old)
+
+
+def test_only_finished_runs(tmp_path):
+    run = runs.create(Config(CONFIG), multisine(300), tmp_path / "new")
+    with pytest.raises(SeqlabError, match="not finished"):
+        audit.audit(run)
