@@ -262,7 +262,8 @@ class RecurrentClassifier(ClassifierMixin, _Recurrent):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each row, ``[N]``."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chances = self.predict_proba(X)  # first: it refuses what is not fitted
+        return self.classes_[chances.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities ``[N, classes]``, in the order of `classes_`."""
