@@ -26,7 +26,9 @@ __all__ = [
     "Config",
     "Run",
     "TrainConfig",
+    "Trainer",
     "count_steps",
+    "edges",
     "fit",
     "load_run",
     "make_optimizer",
@@ -90,8 +92,8 @@ def fit(
     Raises:
         SeqlabError: the loss is not finite.
     """
-    trainer = _Trainer(model.inputs, model.outputs, name="trainer")
-    steps = count_steps(config, data)
+    trainer = Trainer(model.inputs, model.outputs, name="trainer")
+    steps = count_steps(config, len(data.train))
     trainer.total_steps = steps
     trainer.compile(optimizer=make_optimizer(config, steps), loss="mse", jit_compile=False)
     trainer.optimizer.build(trainer.trainable_variables)
@@ -101,11 +103,11 @@ def fit(
     first = trainer.evaluate(begun, verbose=0)  # also builds loss and metrics
     keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
     keeper.begin(float(first), newest(folder))
-    edges, chunks = _edges(config, data, steps)
-    epochs, done = (len(edges) - 1) // chunks, keeper.epochs_done(edges[::chunks])
+    at, chunks = edges(config, data.train.input_shape, steps)
+    epochs, done = (len(at) - 1) // chunks, keeper.epochs_done(at[::chunks])
     if done < epochs and not keeper.stopped:
         trainer.fit(
-            data.train.training(config.batch, config.seed, edges[done * chunks :]),
+            data.train.training(config.batch, config.seed, at[done * chunks :]),
             epochs=epochs,
             initial_epoch=done,
             steps_per_epoch=chunks,
@@ -117,11 +119,11 @@ def fit(
     return keeper.finish()
 
 
-def count_steps(config: TrainConfig, data: Split) -> int:
-    """The steps that a config means for this much data."""
+def count_steps(config: TrainConfig, rows: int) -> int:
+    """The steps that a config means for so many windows to train on."""
     if config.steps is not None:
         return config.steps
-    epoch = -(-len(data.train) // config.batch)
+    epoch = -(-rows // config.batch)
     return min(max(EPOCHS * epoch, STEPS[0]), STEPS[1])
 
 
@@ -150,7 +152,7 @@ def make_optimizer(config: TrainConfig, steps: int) -> Any:
     return kinds[config.optimizer](learning_rate=rate, global_clipnorm=config.clip)
 
 
-class _Trainer(keras.Model):
+class Trainer(keras.Model):
     """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph."""
 
     total_steps: int  # for callbacks that show progress
@@ -182,9 +184,9 @@ def _train(run: Run, data: Split, callbacks: Sequence[Any]) -> Run:
     return finished
 
 
-def _edges(config: TrainConfig, data: Split, steps: int) -> tuple[list[int], int]:
+def edges(config: TrainConfig, input_shape: tuple[int, int], steps: int) -> tuple[list[int], int]:
     """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
-    bytes_per_batch = 4 * config.batch * int(np.prod(data.train.input_shape))
+    bytes_per_batch = 4 * config.batch * int(np.prod(input_shape))
     most = min(CHUNK, max(1, CHUNK_BYTES // bytes_per_batch))
     evaluations = min(config.evaluations, steps)
     chunks = -(-steps // (evaluations * most))

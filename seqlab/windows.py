@@ -10,7 +10,7 @@ from seqlab.errors import SeqlabError
 from seqlab.repair import Gaps
 from seqlab.scaling import Scaler
 
-__all__ = ["Windows"]
+__all__ = ["Order", "Windows", "elements"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Windows:
     def dataset(self, batch: int) -> Any:
         """Every window once and in order, as a ``tf.data.Dataset`` of batches."""
         starts = range(0, len(self), batch)
-        return _dataset(
+        return elements(
             len(starts), lambda i: self.batch(np.arange(i * batch, min((i + 1) * batch, len(self))))
         )
 
@@ -97,24 +97,24 @@ class Windows:
         Returns:
             Elements (inputs ``[K, B, T, D]``, targets ``[K, B, P]``), K being the steps of the chunk.
         """
-        order = _Order(len(self), seed)
+        order = Order(len(self), seed)
 
         def make(i: int) -> tuple[np.ndarray, np.ndarray]:
             indices = order.take(edges[i] * batch, edges[i + 1] * batch)
             return self.batch(indices.reshape(-1, batch))
 
-        return _dataset(len(edges) - 1, make)
+        return elements(len(edges) - 1, make)
 
 
-class _Order:
-    """An endless row of permutations of the window indices, read by position."""
+class Order:
+    """An endless row of permutations of 0 to count - 1, read by position."""
 
     def __init__(self, count: int, seed: int) -> None:
         self.count, self.seed = count, seed
         self._epoch, self._permutation = -1, np.empty(0, np.int32)
 
     def take(self, begin: int, end: int) -> np.ndarray:
-        """The window indices at the positions [begin, end)."""
+        """The indices at the positions [begin, end)."""
         pieces = []
         while begin < end:
             epoch, offset = divmod(begin, self.count)
@@ -131,14 +131,17 @@ class _Order:
         return self._permutation
 
 
-def _dataset(count: int, make: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Any:
-    """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own."""
+def elements(count: int, make: Callable[[int], tuple[np.ndarray, ...]]) -> Any:
+    """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
+
+    The arrays are float32, and differ in their first axis only.
+    """
     from seqlab._tensorflow import ahead, tf
 
     first = make(0)
 
-    def load(i: Any) -> tuple[Any, Any]:
-        element = tf.numpy_function(make, [i], (tf.float32, tf.float32))
+    def load(i: Any) -> tuple[Any, ...]:
+        element = tuple(tf.numpy_function(make, [i], [tf.float32] * len(first)))
         for tensor, like in zip(element, first, strict=True):
             tensor.set_shape((None, *like.shape[1:]))  # only the first axis may vary
         return element

@@ -65,8 +65,8 @@ ORDER = [
     ["forecasts"],
     ["callbacks", "evaluate", "audit"],
     ["train", "plots", "report"],
-    ["commands"],
-    ["cli"],
+    ["commands", "_networks"],
+    ["cli", "estimators"],
     ["__main__"],
 ]
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]

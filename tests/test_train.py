@@ -126,9 +126,9 @@ def test_any_number_of_steps_is_taken_exactly(steps):
 
 
 def test_default_steps_follow_the_size_of_the_data():
-    assert train.count_steps(TrainConfig(), make()) == 1_000
+    assert train.count_steps(TrainConfig(), len(make().train)) == 1_000
     long = split(series(20_000), DataConfig(window=6))
-    assert train.count_steps(TrainConfig(), long) == 10_000
+    assert train.count_steps(TrainConfig(), len(long.train)) == 10_000
 
 
 def test_cosine_rises_then_falls_to_zero():
