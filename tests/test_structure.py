@@ -70,7 +70,7 @@ ORDER = [
     ["__main__"],
 ]
 LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
-LIGHT += ["chunks", "sequences", "sequence_files"]
+LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
