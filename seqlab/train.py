@@ -162,8 +162,12 @@ class Trainer(keras.Model):
         one_batch = super().train_step
 
         def step(k: Any) -> Any:
-            one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
+            alone(lambda _: one_batch(tf.nest.map_structure(lambda batches: batches[k], data)))
             return k + 1
+
+        # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
+        # of that sum, and with it this whole graph, as long as the process lives.
+        alone = tf.distribute.get_replica_context().merge_call
 
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
