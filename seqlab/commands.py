@@ -83,8 +83,8 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
     run = _unfinished(config, out) if resume else None
     if run is None:
-        data = split(load(config.data), config.data)
-        run = folders.create(config, data.series, Path(out) if out else None)
+        data = split(load(config.data), config.data, config.needs)
+        run = folders.create(config, data.data, Path(out) if out else None)
     elif run.finished:
         if not quiet:
             _say(f"{run.path}: finished already; nothing to resume")

@@ -13,10 +13,13 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 __all__ = [
     "CELLS",
     "FORMAT",
+    "LOSSES",
     "MODELS",
+    "NEEDS",
     "OPTIMIZERS",
     "SCALINGS",
     "SCHEDULES",
+    "TRANSFORMS",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -27,9 +30,13 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
 MODELS = ("stacked", "bidirectional")
+LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
+# What a model asks for beside the values of a series; see panel.Encoding.
+NEEDS: dict[str, tuple[str, ...]] = {}
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
-SCALINGS = ("last", "standard", "none")
+SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
+TRANSFORMS = ("none", "log", "boxcox")
 MISSING = ("error", "interpolate", "drop")
 LAYOUTS = ("steps", "features")
 
@@ -47,6 +54,10 @@ class DataConfig:
     scaling: str = "last"  # see scaling.Scaler
     layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
     validate: bool = True  # keep the end of the training part for validation
+    transform: str = "none"  # of the values, before they are scaled
+    test: str | None = None  # rows of the test part, or the time at which it begins
+    look_back: bool = False  # inputs of validation and test may reach back over the cut
+    calendar: bool = False  # tell the network where in the day, week and year each row lies
 
     def __post_init__(self) -> None:
         check_positive("window", self.window)
@@ -56,6 +67,7 @@ class DataConfig:
         check_choice("missing", self.missing, MISSING)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)
+        check_choice("transform", self.transform, TRANSFORMS)
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
@@ -71,13 +83,30 @@ class ModelConfig:
     layers: int = 2
     hidden: int = 30  # H, in every layer
     dropout: float = 0.0  # share of each layer's outputs that is dropped while training
+    loss: str = "mse"  # see losses.LOSSES; it brings the network's last layer with it
+    levels: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss `quantile`
+    under: float = (
+        10.0  # of the loss `asymmetric`: the cost of a unit too little, to 1 for one too much
+    )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
+        check_choice("loss", self.loss, LOSSES)
+        check_positive("under", self.under, float)
         check_choice("model", self.model, MODELS)
         check_choice("cell", self.cell, CELLS)
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
+
+    @property
+    def loss_options(self) -> dict[str, Any]:
+        """What this loss takes of the above."""
+        options: dict[str, dict[str, Any]] = {
+            "quantile": {"levels": self.levels},
+            "asymmetric": {"under": self.under},
+        }
+        return options.get(self.loss, {})
 
 
 @dataclass(frozen=True)
@@ -123,6 +152,11 @@ class Config:
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""
         return dataclasses.asdict(self)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the model asks for beside the values."""
+        return NEEDS.get(self.model.model, ())
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
