@@ -19,6 +19,7 @@ __all__ = [
     "OPTIMIZERS",
     "SCALINGS",
     "SCHEDULES",
+    "SHORT",
     "TRANSFORMS",
     "Config",
     "DataConfig",
@@ -38,6 +39,7 @@ SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
 MISSING = ("error", "interpolate", "drop")
+SHORT = ("error", "drop")
 LAYOUTS = ("steps", "features")
 
 
@@ -47,6 +49,14 @@ class DataConfig:
 
     source: str = "sin"  # a name that `seqlab data` lists, or a file
     target: str | None = None  # column of a file
+    id: str | None = None  # column that says which series a row is of
+    wide: bool = False  # every numeric column that has no other role is a series
+    time: str | None = None  # column of times
+    past: tuple[str, ...] = ()  # columns known up to the row of a forecast
+    future: tuple[str, ...] = ()  # columns known ahead
+    static: tuple[str, ...] = ()  # numbers that belong to a series as a whole
+    categories: tuple[str, ...] = ()  # labels that do
+    short: str = "error"  # what becomes of series with too few rows: see SHORT
     window: int = 10  # T
     horizon: int = 1  # P
     season: int | None = None  # rows per season, for the seasonal baseline and MASE
@@ -60,6 +70,11 @@ class DataConfig:
     calendar: bool = False  # tell the network where in the day, week and year each row lies
 
     def __post_init__(self) -> None:
+        for name in ("past", "future", "static", "categories"):  # which JSON knows as lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_choice("short", self.short, SHORT)
+        if self.wide and self.target is not None:
+            raise SeqlabError("`wide` takes every numeric column: leave out `target`")
         check_positive("window", self.window)
         check_positive("horizon", self.horizon)
         if self.season is not None:

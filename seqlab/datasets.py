@@ -80,11 +80,13 @@ class PanelSplit:
         panel: the series.
         parts: each series' own split.
         encoding: of the columns beside the values, from all training parts.
+        left_out: names of the series that are too short for it.
     """
 
     panel: Panel
     parts: tuple[Split, ...]
     encoding: Encoding
+    left_out: tuple[str, ...] = ()
 
     @property
     def data(self) -> Panel:
@@ -108,23 +110,25 @@ class PanelSplit:
         return Windows.joined([part.test for part in self.parts])
 
 
-def load(config: DataConfig) -> Series:
-    """The series that a config names: one of `NAMED`, or a CSV or Parquet file.
+def load(config: DataConfig) -> Series | Panel:
+    """The series that a config names: one of `NAMED`, or those of a CSV or Parquet file.
 
     Raises:
-        SeqlabError: neither a name nor a readable file; see `seqlab.tables`.
+        SeqlabError: neither a name nor a readable file; see `seqlab.panel_tables`.
     """
     if config.source in NAMED:
-        if config.target is not None:
-            raise SeqlabError(f"{config.source!r} has one column: leave out --target")
+        if config.target is not None or config.id is not None or config.wide:
+            raise SeqlabError(
+                f"{config.source!r} has one column: leave out --target, --id and --wide"
+            )
         return NAMED[config.source].make()
     if "." not in Path(config.source).name and not Path(config.source).exists():
         raise SeqlabError(
             f"`DATA` must be a file or one of {', '.join(NAMED)}. Received: {config.source!r}"
         )
-    from seqlab import tables  # here, because pandas takes half a second to load
+    from seqlab import panel_tables  # here, because pandas takes half a second to load
 
-    return tables.read(config.source, config.target, config.missing)
+    return panel_tables.read(config.source, config)
 
 
 @overload
@@ -157,13 +161,36 @@ def split(
     series = list((data,) if isinstance(data, Series) else data.series)
     if config.season is not None:
         series = [dataclasses.replace(one, season=config.season) for one in series]
-    cuts = [_cuts(one, config) for one in series]
+    series, cuts, left_out = _long_enough(series, config)
     encoding = Encoding.fit(series, [cut[1] for cut in cuts])
     parts = tuple(
         _one(one, config, cut, encoding.of(one, number, needs, config.calendar))
         for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
     )
-    return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding)
+    return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
+
+
+def _long_enough(
+    series: list[Series], config: DataConfig
+) -> tuple[list[Series], list[tuple[int, int, int, int]], tuple[str, ...]]:
+    """The series that can be cut, and how; and the names of the others, if they may be dropped."""
+    kept, cuts = [], []
+    short: dict[str, str] = {}
+    for one in series:
+        try:
+            cuts.append(_cuts(one, config))
+            kept.append(one)
+        except SeqlabError as error:
+            short[one.name] = str(error)
+    if not short or (config.short == "drop" and kept):
+        return kept, cuts, tuple(short)
+    name, why = next(iter(short.items()))
+    if len(series) == 1:
+        raise SeqlabError(why)
+    raise SeqlabError(
+        f"{len(short)} of {len(series)} series have too few rows: {', '.join(list(short)[:10])}"
+        f"{', ...' if len(short) > 10 else ''}. {name}: {why}. Or leave them out by --short drop"
+    )
 
 
 def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:

@@ -20,12 +20,10 @@ class Panel:
     Attributes:
         name: what plots and tables call it.
         series: S of them, with different names.
-        left_out: names of series that were too short, where leave was given to drop them.
     """
 
     name: str
     series: tuple[Series, ...]
-    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.series)

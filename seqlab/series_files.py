@@ -24,7 +24,6 @@ def arrays_of(data: Series | Panel) -> dict[str, np.ndarray]:
     series = (data,) if isinstance(data, Series) else data.series
     about = {
         "panel": None if isinstance(data, Series) else data.name,
-        "left_out": [] if isinstance(data, Series) else list(data.left_out),
         "series": [_about(one) for one in series],
     }
     arrays = {"about": np.array(json.dumps(about)), "values": _joined([s.values for s in series])}
@@ -70,7 +69,7 @@ def read(path: Path) -> Series | Panel:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
     if about["panel"] is None:
         return series[0]
-    return Panel(about["panel"], series, tuple(about["left_out"]))
+    return Panel(about["panel"], series)
 
 
 class _Pieces:

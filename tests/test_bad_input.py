@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from seqlab import cli, series_files
-from seqlab.commands import make_config
 from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS, Config
 from seqlab.datasets import load, split
+from seqlab.options import make_config
 from seqlab.series import sin
 
 ROOT = Path(__file__).parent.parent

@@ -193,7 +193,7 @@ def test_options_reach_the_config():
         " --horizon 2 --steps 11 --batch 4 --optimizer sgd --learning-rate 0.5 --seed 9 --season 8"
         " --missing drop --scaling standard"
     )
-    from seqlab.commands import make_config
+    from seqlab.options import make_config
 
     config = make_config(cli.parser().parse_args(text.split()))
     assert config.model.__dict__ == {

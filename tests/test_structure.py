@@ -32,6 +32,7 @@ ORDER = [
         "series",
         "sequences",
         "_even_times",
+        "table_files",
         "scaling",
         "chunks",
         "panel_metrics",
@@ -50,6 +51,7 @@ ORDER = [
         "panel",
         "tables",
         "losses",
+        "options",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -57,7 +59,16 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["datasets", "series_files", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
+    ["panel_tables", "series_files"],
+    [
+        "datasets",
+        "_parts",
+        "lstms",
+        "scans",
+        "attention",
+        "connections",
+        "dropouts",
+    ],
     ["_layers"],
     ["_drivers"],
     ["cells"],
@@ -74,7 +85,8 @@ LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables"
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
-LIGHT += ["covariates", "calendars", "panel", "series_files"]
+LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
+LIGHT += ["options"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
