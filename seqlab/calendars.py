@@ -11,8 +11,8 @@ _DAY = 86_400.0  # seconds
 # Each cycle: seconds to make it worth a column, its name, and where in it a time lies, from 0 to 1.
 _CYCLES: tuple[tuple[float, str, Callable[[Any], Any]], ...] = (
     (_DAY, "day", lambda t: (t.hour * 3600 + t.minute * 60 + t.second) / _DAY),
-    (7 * _DAY, "week", lambda t: (t.dayofweek + t.hour / 24) / 7),
-    (365 * _DAY, "year", lambda t: (t.dayofyear - 1) / 365.25),
+    (7 * _DAY, "week", lambda t: (t.day_of_week + t.hour / 24) / 7),
+    (365 * _DAY, "year", lambda t: (t.day_of_year - 1) / 365.25),
 )
 
 

@@ -17,9 +17,11 @@ __all__ = [
     "MODELS",
     "NEEDS",
     "OPTIMIZERS",
+    "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
     "SHORT",
+    "STRATEGIES",
     "TRANSFORMS",
     "Config",
     "DataConfig",
@@ -38,8 +40,10 @@ OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
+RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
 SHORT = ("error", "drop")
+STRATEGIES = ("direct", "recursive")
 LAYOUTS = ("steps", "features")
 
 
@@ -66,6 +70,7 @@ class DataConfig:
     validate: bool = True  # keep the end of the training part for validation
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
+    strategy: str = "direct"  # all P steps at once; "recursive" is one, on its own output
     look_back: bool = False  # inputs of validation and test may reach back over the cut
     calendar: bool = False  # tell the network where in the day, week and year each row lies
 
@@ -83,10 +88,21 @@ class DataConfig:
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("transform", self.transform, TRANSFORMS)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        if self.strategy == "recursive" and self.past:
+            raise SeqlabError(
+                "`past` columns are not known ahead, where --strategy recursive needs them."
+                " Use --strategy direct, or name them as --future if they are known"
+            )
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
             )
+
+    @property
+    def ahead(self) -> int:
+        """Steps that the network itself gives: the horizon, or one."""
+        return self.horizon if self.strategy == "direct" else 1
 
 
 @dataclass(frozen=True)

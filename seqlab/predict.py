@@ -14,6 +14,7 @@ from seqlab.windows import Windows
 
 __all__ = ["Predictor"]
 
+LEVELS = (0.1, 0.9)  # of the quantiles shown beside a forecast, where all can be had
 BATCH = 4_096  # windows computed at once
 
 
@@ -34,8 +35,10 @@ class Predictor:
         Raises:
             SeqlabError: the windows are not those that the model takes.
         """
-        self._like, self._config = like, config or ModelConfig()
-        shapes = like.input_shape
+        self._own = model.output_shape[1]  # P of the network itself
+        self._like = replace(like, horizon=self._own)
+        self._config = config or ModelConfig()
+        shapes = self._like.input_shape
         named = isinstance(shapes, dict)
         taken = {t.name: t.shape[1:] for t in model.inputs} if named else model.input_shape[1:]
         if (taken if named else tuple(taken)) != shapes:
@@ -49,11 +52,34 @@ class Predictor:
         )
         self._call = compiled.get_concrete_function(specs)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles to show beside a forecast; none for single numbers."""
+        if self._config.loss == "quantile":
+            return tuple(self._config.levels)
+        return LEVELS if self._config.loss in LIKELIHOODS else ()
+
+    @property
+    def distribution(self) -> bool:
+        """Whether the network gives more than single numbers."""
+        return bool(self.levels)
+
+    def gives(self, levels: Sequence[float]) -> bool:
+        """Whether it gives quantiles at these levels."""
+        if self._config.loss == "quantile":
+            return all(np.isclose(level, self._config.levels).any() for level in levels)
+        return self.distribution
+
     def __call__(self, windows: Windows, indices: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Point forecasts ``[W, P]`` for these windows, in original units.
 
-        Of a distribution it is the mean; of quantiles the one that is nearest the median.
+        Of a distribution it is the mean; of quantiles the one that is nearest the median. Where the
+        horizon is longer than what the network gives, it goes on from its own forecasts.
         """
+        if windows.horizon > self._own:
+            chosen = np.arange(len(windows))[indices]
+            pieces = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
+            return np.concatenate([self._rolled(windows, piece) for piece in pieces])
         return self._each(windows, indices, self._point)
 
     def quantiles(
@@ -71,17 +97,26 @@ class Predictor:
         return self._each(windows, indices, chosen)
 
     def ahead(self, window: np.ndarray, steps: int) -> np.ndarray:
-        """Forecast any number of steps from one window ``[T]`` of a single series.
+        """Forecast any number of steps from one window ``[T]`` of a single series without columns.
 
-        Beyond the horizon the forecasts themselves are taken as input, P at a time.
+        Beyond the network's own steps the forecasts themselves are taken as input.
         """
-        known = np.asarray(window, np.float64)
-        size, horizon = len(window), self._like.horizon
-        while len(known) < size + steps:
-            values = np.concatenate([known[-size:], np.zeros(horizon)])
-            tail = replace(self._like, values=values, gaps=None, starts=None, owner=None)
-            known = np.concatenate([known, self(tail)[0]])
-        return known[size : size + steps]
+        values = np.concatenate([window, np.zeros(steps)])
+        tail = replace(self._like, values=values, horizon=steps, gaps=None, starts=None, owner=None)
+        return self(tail)[0]
+
+    def _rolled(self, windows: Windows, indices: np.ndarray) -> np.ndarray:
+        """Forecasts ``[W, P]`` by as many rounds as it takes, each on what the last one gave."""
+        own, rounds = self._own, -(-windows.horizon // self._own)
+        copied = windows.copied(indices, rounds * own)
+        values = copied.values.reshape(
+            len(indices), -1
+        )  # a view: what is written, the next round sees
+        begins = copied.begins(slice(None))
+        for done in range(windows.window, values.shape[1], own):
+            now = replace(copied, starts=begins + done - windows.window, horizon=own)
+            values[:, done : done + own] = self._each(now, slice(None), self._point)
+        return values[:, windows.window :][:, : windows.horizon]
 
     def _each(self, windows: Windows, indices: np.ndarray | slice, read: Any) -> np.ndarray:
         """What `read` makes of the scaled outputs, in original units."""
@@ -97,7 +132,7 @@ class Predictor:
 
     def _outputs(self, given: Any) -> np.ndarray:
         if isinstance(given, dict) and self._like.beside is not None and self._like.beside.truth:
-            shape = len(given["past"]), self._like.horizon
+            shape = len(given["past"]), self._own
             given = {
                 **given,
                 "truth": np.zeros(shape, np.float32),
@@ -120,9 +155,9 @@ class Predictor:
             )
         if self._config.loss != "quantile":
             return LIKELIHOODS[self._config.loss].quantile(outputs, levels)
-        known = list(self._config.levels)
-        if missing := [level for level in levels if level not in known]:
+        known = np.array(self._config.levels)
+        if missing := [level for level in levels if not self.gives([level])]:
             raise SeqlabError(
-                f"trained for the levels {known}, not for {missing}. Train with --levels"
+                f"trained for the levels {known.tolist()}, not for {missing}. Train with --levels"
             )
-        return outputs[..., [known.index(level) for level in levels]]
+        return outputs[..., [int(np.abs(known - level).argmin()) for level in levels]]

@@ -183,8 +183,9 @@ class Trainer(keras.Model):
 def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     keras.utils.set_random_seed(run.config.train.seed)
     config = run.config
-    sizes = data.encoding.sizes if isinstance(data, PanelSplit) else ()
-    model = models.build(config.model, data.train.input_shape, config.data.horizon, sizes)
+    model = models.build(
+        config.model, data.train.input_shape, config.data.ahead, data.encoding.sizes
+    )
     _, loss = losses.head(config.model.loss, **config.model.loss_options)
     history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
     _write_history(run.path / "history.csv", history)

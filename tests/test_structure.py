@@ -72,12 +72,16 @@ ORDER = [
     ["_layers"],
     ["_drivers"],
     ["cells"],
-    ["runs", "baselines", "models", "_tf1_cells", "inspection"],
+    ["models"],
+    ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
-    ["forecasts"],
+    ["forecasts", "intervals"],
     ["callbacks", "evaluate", "audit"],
-    ["train", "plots", "report"],
-    ["commands", "_networks"],
+    ["train"],
+    ["backtest"],
+    ["plots", "report"],
+    ["terminal"],
+    ["commands", "listings", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -86,7 +90,7 @@ LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
-LIGHT += ["options"]
+LIGHT += ["terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
