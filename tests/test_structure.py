@@ -27,8 +27,10 @@ ORDER = [
         "_tensorflow",
         "_tf1_files",
         "_tf1_parts",
+        "_pickled_arrays",
     ],
     [
+        "_unpickle",
         "series",
         "sequences",
         "_even_times",
@@ -73,6 +75,7 @@ LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables"
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["_pickled_arrays", "_unpickle"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
