@@ -134,14 +134,15 @@ class Order:
 def elements(count: int, make: Callable[[int], tuple[np.ndarray, ...]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
 
-    The arrays are float32, and differ in their first axis only.
+    The arrays keep their types, and differ in their first axis only.
     """
     from seqlab._tensorflow import ahead, tf
 
     first = make(0)
+    types = [array.dtype for array in first]
 
     def load(i: Any) -> tuple[Any, ...]:
-        element = tuple(tf.numpy_function(make, [i], [tf.float32] * len(first)))
+        element = tuple(tf.numpy_function(make, [i], types))
         for tensor, like in zip(element, first, strict=True):
             tensor.set_shape((None, *like.shape[1:]))  # only the first axis may vary
         return element

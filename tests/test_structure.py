@@ -31,6 +31,7 @@ ORDER = [
     ],
     [
         "_unpickle",
+        "augmentation",
         "series",
         "sequences",
         "_even_times",
@@ -49,6 +50,10 @@ ORDER = [
     ],
     [
         "windows",
+        "_image_files",
+        "_colours",
+        "tfrecords",
+        "_blocks",
         "tables",
         "losses",
         "sequence_files",
@@ -58,9 +63,21 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
-    ["_layers"],
-    ["_drivers"],
+    [
+        "datasets",
+        "preprocessing",
+        "_lenets",
+        "_deep_nets",
+        "_parts",
+        "lstms",
+        "scans",
+        "attention",
+        "connections",
+        "dropouts",
+    ],
+    ["_layers", "_labelled_images", "cnn"],
+    ["_image_folder"],
+    ["_drivers", "images"],
     ["cells"],
     ["runs", "baselines", "models", "_tf1_cells", "inspection"],
     ["checkpoints", "predict", "streams", "tf1"],
@@ -75,7 +92,8 @@ LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables"
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
-LIGHT += ["_pickled_arrays", "_unpickle"]
+LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
+LIGHT += ["_image_folder", "images"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
