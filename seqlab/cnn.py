@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seqlab import _deep_nets, _lenets
+from seqlab._alexnet_file import load_alexnet
 from seqlab._blocks import (
     LocalResponseNormalization,
     conv_bn_relu,
@@ -29,6 +30,7 @@ __all__ = [
     "conv_bn_relu",
     "feature_maps",
     "inception",
+    "load_alexnet",
     "pooled_residual",
     "residual",
 ]

@@ -19,6 +19,7 @@ from seqlab.errors import SeqlabError, check_choice
 __all__ = [
     "METHODS",
     "brightness",
+    "caffe",
     "central_crop",
     "colours",
     "contrast",
@@ -45,6 +46,7 @@ __all__ = [
 
 METHODS = ("bilinear", "nearest", "bicubic", "area")
 LEAST_OF_BOX = 0.4  # share of a box that a random crop keeps
+CAFFE_MEANS = (104.007, 116.669, 122.679)  # of ImageNet's training images: blue, green, red
 MOST_BYTES = 2**28  # of a file with a picture
 
 
@@ -95,6 +97,11 @@ def unit(images: Any) -> Any:
 def standardise(images: Any) -> Any:
     """Mean zero and variance one in each image; one of a single value becomes zeros."""
     return tf.image.per_image_standardization(images)
+
+
+def caffe(images: Any) -> Any:
+    """Bytes to what the published Caffe weights want: channels blue, green, red, less their means."""
+    return tf.reverse(unit(images) * 255, [-1]) - tf.constant(CAFFE_MEANS)
 
 
 # Sizes

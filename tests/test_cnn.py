@@ -30,7 +30,7 @@ def inception_parameters(before, filters):
 @pytest.fixture(scope="module")
 def built():
     """Every network in the chapters' size, made once."""
-    made = {}
+    made = {}  # networks by name
     return lambda name: made[name] if name in made else made.setdefault(name, cnn.build(name))
 
 
@@ -104,6 +104,63 @@ def test_alexnet_has_groups_and_the_layers_of_its_weights(built):
     assert kernels["conv3"] == (3, 3, 256, 384) and kernels["conv4"] == (3, 3, 192, 384)
     assert kernels["conv5"] == (3, 3, 192, 256) and kernels["fc6"] == (9216, 4096)
     assert list(kernels) == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
+
+
+def alexnet_file(folder, classes=5, **changes):
+    """A file in the layout of the published one, with small numbers in it."""
+    rng = np.random.default_rng(0)
+    inputs = {"conv1": (11, 11, 3, 96), "conv2": (5, 5, 48, 256), "conv3": (3, 3, 256, 384)}
+    inputs |= {"conv4": (3, 3, 192, 384), "conv5": (3, 3, 192, 256), "fc6": (256, 4096)}
+    inputs |= {"fc7": (4096, 4096), "fc8": (4096, classes)}
+    made = {
+        name: [
+            rng.normal(0, 0.01, shape).astype("float32"),
+            rng.normal(size=shape[-1:]).astype("float32"),
+        ]
+        for name, shape in inputs.items()
+    } | changes
+    np.save(folder / "alexnet.npy", np.array(made, object), allow_pickle=True)
+    return folder / "alexnet.npy", made
+
+
+def test_weights_of_alexnet_are_loaded_by_layer(tmp_path):
+    path, made = alexnet_file(tmp_path)
+    model = cnn.build("alexnet", (67, 67, 3), 5)
+    assert cnn.load_alexnet(model, path) == list(made)
+    np.testing.assert_array_equal(model.get_layer("conv4").kernel, made["conv4"][0])
+    np.testing.assert_array_equal(model.get_layer("fc8").bias, made["fc8"][1])
+
+
+def test_alexnet_computes_its_groups_apart(tmp_path):
+    model = cnn.build("alexnet", (67, 67, 3), 5)
+    layer = model.get_layer("conv2")
+    x = np.random.default_rng(0).normal(size=(1, 7, 7, 96)).astype("float32")
+    changed = x.copy()
+    changed[..., :48] = 0
+    before, after = layer(x).numpy(), layer(changed).numpy()
+    assert np.abs(before - after)[..., :128].max() > 0.1
+    np.testing.assert_array_equal(before[..., 128:], after[..., 128:])
+
+
+def test_other_weights_are_refused_and_change_nothing(tmp_path):
+    model = cnn.build("alexnet", (67, 67, 3), 7)
+    before = model.get_layer("conv1").kernel.numpy()
+    path, made = alexnet_file(tmp_path)
+    with pytest.raises(
+        SeqlabError, match=r"layer fc8 needs shapes \[\(4096, 7\), \(7,\)\], and the file has"
+    ):
+        cnn.load_alexnet(model, path)
+    np.testing.assert_array_equal(model.get_layer("conv1").kernel, before)
+    assert cnn.load_alexnet(model, path, skip=("fc8",)) == list(made)[:-1]
+    alexnet_file(tmp_path, conv3=None)
+    with pytest.raises(SeqlabError, match=r"layer conv3 needs .* and the file has nothing"):
+        cnn.load_alexnet(model, path, skip=("fc8",))
+    alexnet_file(tmp_path, conv3=eval)
+    with pytest.raises(SeqlabError, match="nothing was run"):
+        cnn.load_alexnet(model, path)
+    np.save(path, np.ones(3))
+    with pytest.raises(SeqlabError, match="no dict from layers"):
+        cnn.load_alexnet(model, path)
 
 
 # Sizes

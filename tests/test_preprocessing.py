@@ -23,6 +23,12 @@ def test_only_bytes_are_scaled():
         p.unit(BYTES.astype("int32"))
 
 
+def test_caffe_wants_blue_first_and_the_means_removed():
+    found = p.caffe(BYTES).numpy()
+    np.testing.assert_allclose(found[..., 0], BYTES[..., 2] - 104.007, atol=1e-4)
+    np.testing.assert_allclose(found[..., 2], BYTES[..., 0] - 122.679, atol=1e-4)
+
+
 # Files
 
 

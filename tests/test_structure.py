@@ -51,6 +51,7 @@ ORDER = [
     [
         "windows",
         "_image_files",
+        "_alexnet_file",
         "_colours",
         "tfrecords",
         "_blocks",
@@ -93,6 +94,7 @@ LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
+LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
