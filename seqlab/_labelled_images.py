@@ -147,9 +147,11 @@ def hold_out(
         split: what they are for.
 
     Raises:
-        SeqlabError: fewer images than that.
+        SeqlabError: fewer images than that, or arrays that are read-only.
     """
     check_positive("count", count)
+    if not (data.images.flags.writeable and data.labels.flags.writeable):
+        raise SeqlabError("the arrays are read-only, and are to be reordered. Give copies of them")
     keep = len(data) - count
     if keep < 1:
         raise SeqlabError(f"{count} images cannot be taken out of {len(data)}. Take fewer")

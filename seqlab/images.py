@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from seqlab import _image_files, _image_folder
 from seqlab._labelled_images import Images, ImageSplit, hold_out, overlap
-from seqlab.errors import SeqlabError
+from seqlab.errors import SeqlabError, check_positive
 
 __all__ = ["CLASSES", "FOLDERS", "ImageSplit", "Images", "hold_out", "load", "overlap"]
 
@@ -66,6 +66,7 @@ def load(
     Raises:
         SeqlabError: neither a name nor a folder; files that are missing or damaged; sizes that cannot be.
     """
+    _check_numbers(validation, size, channels)
     if str(source) in CLASSES:
         training, test, held = *_named(str(source), data_dir), None
     else:
@@ -74,6 +75,18 @@ def load(
         count = min(round(SHARE * len(training)), MOST) if validation is None else validation
         training, held = hold_out(training, count, seed) if count else (training, None)
     return ImageSplit(str(source), training, held, dataclasses.replace(test, split="test"))
+
+
+def _check_numbers(validation: int | None, size: tuple[int, int] | None, channels: int) -> None:
+    if validation not in (None, 0):
+        check_positive("validation", validation)
+    if size is not None:
+        if not isinstance(size, tuple) or len(size) != 2:
+            raise SeqlabError(f"`size` must be (height, width). Received: {size!r}")
+        check_positive("height", size[0])
+        check_positive("width", size[1])
+    if channels not in (1, 3):
+        raise SeqlabError(f"`channels` must be 3, or 1 for grey. Received: {channels!r}")
 
 
 def _named(name: str, data_dir: str | Path | None) -> tuple[Images, Images]:

@@ -221,6 +221,19 @@ def test_wrong_sources_are_refused(tmp_path):
         load("mnist", mnist_folder(tmp_path), validation=20)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"validation": -1}, "`validation` must be a positive integer. Received: -1"),
+        ({"size": 32}, "`size` must be (height, width). Received: 32"),
+        ({"size": (32, 0)}, "`width` must be a positive integer. Received: 0"),
+        ({"channels": 4}, "`channels` must be 3, or 1 for grey. Received: 4"),
+    ],
+)
+def test_wrong_numbers_are_refused(options, words):
+    assert words in refusal("digits", **options)
+
+
 # By way of Keras
 
 
@@ -342,6 +355,13 @@ def test_what_is_held_out_is_fair_and_copies_nothing():
     np.testing.assert_array_equal(taken.images, again.images)
     other = hold_out(pictures(40, 4), 8, seed=2)[1]
     assert not np.array_equal(taken.images, other.images)
+
+
+def test_arrays_that_cannot_be_reordered_are_refused():
+    data = pictures()
+    data.images.setflags(write=False)
+    with pytest.raises(SeqlabError, match="read-only"):
+        hold_out(data, 2, seed=0)
 
 
 def test_validation_never_touches_the_test_part(tmp_path):
