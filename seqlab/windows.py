@@ -211,7 +211,7 @@ class Order:
 def elements(count: int, make: Callable[[int], tuple[Any, ...]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
 
-    The arrays, which may lie in dicts, differ in their first axis only.
+    The arrays, which may lie in dicts, keep their types, and differ in their first axis only.
     """
     from seqlab._tensorflow import ahead, tf
 

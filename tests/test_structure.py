@@ -27,8 +27,11 @@ ORDER = [
         "_tensorflow",
         "_tf1_files",
         "_tf1_parts",
+        "_pickled_arrays",
     ],
     [
+        "_unpickle",
+        "augmentation",
         "series",
         "sequences",
         "_even_times",
@@ -49,6 +52,11 @@ ORDER = [
     [
         "windows",
         "panel",
+        "_image_files",
+        "_alexnet_file",
+        "_colours",
+        "tfrecords",
+        "_blocks",
         "tables",
         "losses",
         "options",
@@ -62,6 +70,9 @@ ORDER = [
     ["panel_tables", "series_files"],
     [
         "datasets",
+        "preprocessing",
+        "_lenets",
+        "_deep_nets",
         "_parts",
         "lstms",
         "scans",
@@ -69,8 +80,9 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers"],
-    ["_drivers"],
+    ["_layers", "_labelled_images", "cnn"],
+    ["_image_folder"],
+    ["_drivers", "images"],
     ["cells"],
     ["models"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
@@ -91,6 +103,9 @@ LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["terminal", "listings", "options", "origins", "intervals"]
+LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
+LIGHT += ["_alexnet_file"]
+LIGHT += ["_image_folder", "images"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
