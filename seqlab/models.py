@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seqlab import cells
+from seqlab._stacks import stack
 from seqlab._tensorflow import keras
 from seqlab.config import ModelConfig
 
@@ -37,26 +38,15 @@ def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
 
 def _stacked(config: ModelConfig, inputs: Any) -> Any:
     """Layers on top of each other, reading forwards."""
-    _, states = cells.dynamic_rnn(_stack(config, "layer"), inputs)
+    _, states = cells.dynamic_rnn(stack(config, "layer"), inputs)
     return states[-1][0]
 
 
 def _bidirectional(config: ModelConfig, inputs: Any) -> Any:
     """Two independent stacks, one of them reading backwards; their final outputs side by side."""
-    stacks = _stack(config, "forward"), _stack(config, "backward")
+    stacks = stack(config, "forward"), stack(config, "backward")
     _, ends = cells.bidirectional_dynamic_rnn(*stacks, inputs)
     return keras.layers.Concatenate()([states[-1][0] for states in ends])
-
-
-def _stack(config: ModelConfig, name: str) -> Any:
-    layers = [
-        cells.CELLS[config.cell](config.hidden, name=f"{name}_{i}") for i in range(config.layers)
-    ]
-    if config.dropout:
-        layers = [
-            cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers
-        ]
-    return cells.StackedRNNCells(layers)
 
 
 def _product(shape: tuple[int, ...]) -> int:
