@@ -63,7 +63,7 @@ class Autoregressive(Forecaster):
     ) -> None:
         super().__init__(network, horizon, loss, categories=categories, **kwargs)
         self.steps = cells.DynamicRNN(stack(network, "layer", self.dtype_policy), name="steps")
-        self._drawn: Callable[..., Any] | None = None
+        self._drawn: dict[Any, Callable[..., Any]] = {}
 
     def build(self, input_shape: Any) -> None:
         """Make all weights."""
@@ -106,13 +106,18 @@ class Autoregressive(Forecaster):
         if not self.built:
             self(given)
         self.check({name: values.shape for name, values in given.items()})
-        if self._drawn is None:
+        return self._compiled(given)(given, count, seed).numpy()
+
+    def _compiled(self, given: dict[str, Any]) -> Callable[..., Any]:
+        """`_paths` for inputs of these names and shapes, of any B."""
+        key = tuple((name, v.dtype.name, *v.shape[1:]) for name, v in sorted(given.items()))
+        if key not in self._drawn:
             shapes = {
                 name: tf.TensorSpec((None, *v.shape[1:]), v.dtype) for name, v in given.items()
             }
             numbers = [tf.TensorSpec((), tf.int32)] * 2
-            self._drawn = tf.function(self._paths, input_signature=[shapes, *numbers])
-        return self._drawn(given, count, seed).numpy()
+            self._drawn[key] = tf.function(self._paths, input_signature=[shapes, *numbers])
+        return self._drawn[key]
 
     def _paths(self, inputs: dict[str, Any], count: Any, seed: Any) -> Any:
         window, first, features, scale = self._parts(inputs)

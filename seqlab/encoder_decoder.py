@@ -60,6 +60,9 @@ class EncoderDecoder(Forecaster):
             network, horizon, loss, loss_options=loss_options, categories=categories, **kwargs
         )
         self.forcing = _checked_forcing(forcing)
+        self.supports_jit = (
+            forcing is None
+        )  # XLA takes no loop inside a condition; Keras then leaves it out
         policy = self.dtype_policy
         self.encoder = cells.DynamicRNN(stack(network, "encoder", policy), name="encoder")
         self.decoder = cells.DynamicRNN(stack(network, "decoder", policy), name="decoder")

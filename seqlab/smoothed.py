@@ -143,7 +143,8 @@ class Smoothed(Forecaster):
         if self.season == 1:
             levels, seasons, ahead = smooth(values, rate)
         else:
-            rows = (inputs["phase"][:, None] + ops.arange(self.season)) % self.season
+            phase = ops.cast(inputs["phase"], "int32")
+            rows = (phase[:, None] + ops.arange(self.season)) % self.season
             factors = ops.take_along_axis(self.factors(series), rows, axis=1)
             season_rate = self.season_rate(series)
             levels, seasons, ahead = smooth(values, rate, ops.exp(factors), season_rate)

@@ -113,9 +113,12 @@ def test_seeds_and_one_compilation():
     assert len(np.unique(paths)) == paths.size
     few = {name: values[:2] for name, values in x.items() if name != "truth"}
     assert model.sample(few, 7).shape == (2, 7, panels.P)
-    assert model._drawn.experimental_get_tracing_count() == 1
+    (compiled,) = model._drawn.values()
+    assert compiled.experimental_get_tracing_count() == 1
     again = {**x, "truth": x["truth"] * 7}
     np.testing.assert_array_equal(model.sample(again, 20, seed=1), paths)
+    longer = {**x, "past": np.concatenate([x["past"]] * 2, axis=1)}
+    assert model.sample(longer, 20, seed=1).shape == paths.shape
 
 
 def test_what_cannot_be_sampled():

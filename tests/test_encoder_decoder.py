@@ -83,6 +83,19 @@ def test_never_shown_the_truth_it_trains_on_what_it_forecasts():
     np.testing.assert_allclose(model(x, training=True), model(x), atol=1e-6)
 
 
+def test_dropout_also_where_it_trains_on_its_own_output():
+    network = ModelConfig(cell="lstm", layers=1, hidden=4, dropout=0.5)
+    x, model = panels.batch(), make(forcing=(0, 0), network=network)
+    assert np.any(model(x, training=True) != model(x, training=True))
+
+
+def test_xla_is_left_out():
+    model = make(forcing=(0, 5), network=ModelConfig(cell="rnn", layers=1, hidden=4))
+    with pytest.warns(UserWarning, match="jit_compile"):
+        model.compile("adam", model.criterion, jit_compile=True)
+    assert not model.jit_compile
+
+
 def test_the_truth_is_drawn_for_each_sequence_and_step():
     """Outputs are one of the 2 ** (P - 1) ways to be shown the truth, all about equally often."""
     one = {name: values[:1] for name, values in panels.batch().items()}

@@ -84,6 +84,8 @@ def test_half_precision_is_near(kind, policy):
     found = half(x)
     assert found.dtype == "float32"
     assert 0 < np.abs(found - expected).max() < 0.05
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(half))
+    assert again.dtype_policy.name == policy
 
 
 @pytest.mark.parametrize("kind", KINDS)

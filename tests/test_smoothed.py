@@ -100,6 +100,7 @@ def test_a_dilated_layer_of_any_length_in_a_file(tmp_path):
 def test_an_empty_network_repeats_level_and_season():
     """The last level times the factors ahead, of the right series and phase."""
     x, model = panels.batch(horizon=P), make()
+    x["phase"] = x["phase"].astype("int64")
     model(x)
     rng = np.random.default_rng(1)
     for table in (model.level_rate, model.season_rate, model.factors):
