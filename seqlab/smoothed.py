@@ -13,6 +13,7 @@ from seqlab.attributes import Lookup
 from seqlab.config import ModelConfig
 from seqlab.dilated import DilatedRNN
 from seqlab.errors import SeqlabError, check_positive
+from seqlab.heads import Parameters
 from seqlab.losses import LOSSES
 from seqlab.smoothing import smooth, wiggliness
 
@@ -186,7 +187,7 @@ class Smoothed(Forecaster):
         finish = self.head.finish
         if finish is None:
             return ops.exp(outputs) * scale
-        if not hasattr(finish, "likelihood"):
+        if not isinstance(finish, Parameters):
             return ops.exp(outputs) * scale[:, :, None]
         mean = ops.exp(outputs[..., :1])
         return self.rescale(ops.concatenate([mean, outputs[..., 1:]], axis=-1), scale)

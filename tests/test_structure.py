@@ -110,7 +110,8 @@ def test_data_and_models_do_not_know_each_other():
         "sequence_files",
     ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "heads", "losses", "_drivers", "_layers", "_fused"):
+    models = ("models", "_forecaster", "encoder_decoder", "autoregressive", "smoothed")
+    for name in (*models, "cells", "heads", "losses", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 
