@@ -113,8 +113,9 @@ def test_what_was_never_seen_gets_the_mean_of_the_others(kind):
     model(x)
     unknown = {name: x[name] * 0 + 99 for name in ("categories", "series")}
     found = model({**x, **unknown})
-    zero = model({**x, "categories": x["categories"] * 0, "series": x["series"] * 0 - 1})
-    np.testing.assert_array_equal(found, zero)
+    for code, number in ((0, -1), (-3, -2)):
+        other = {"categories": x["categories"] * 0 + code, "series": x["series"] * 0 + number}
+        np.testing.assert_array_equal(model({**x, **other}), found)
     tables = [w for w in model.trainable_weights if w.path.endswith("table")]
     assert len(tables) == (5 if kind == "smoothed" else 2)
     for table in tables:

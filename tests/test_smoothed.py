@@ -146,6 +146,15 @@ def test_forecasts_grow_with_the_series(loss):
     np.testing.assert_allclose(larger, found * 1000, rtol=1e-3)
 
 
+def test_smoothing_keeps_its_precision_where_cells_are_halved():
+    x, model, half = panels.batch(horizon=P), make(), make(dtype="mixed_float16")
+    x["past"][:, :, 0] *= 1e5  # more than float16 can hold
+    expected = model(x)
+    half(x)
+    half.set_weights(model.get_weights())
+    np.testing.assert_allclose(half(x), expected, rtol=0.02)
+
+
 def test_the_penalty_is_for_training():
     x, model = panels.batch(horizon=P), make(penalty=3.0)
     model(x)
