@@ -18,6 +18,8 @@ S      series, where there are several
 Q      levels of the quantiles that are forecast
 M      samples of a forecast
 D      features of one time step
+F      of these, the features that are known ahead
+C      attributes of a series
 H      units of a recurrent layer
 C      channels of an image: 1 or 3 of a picture, any number inside a network
 M      numbers per step that a network gives, where it is more than one

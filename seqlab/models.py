@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seqlab import cells, losses
+from seqlab._stacks import stack
 from seqlab._tensorflow import keras
 from seqlab.config import ModelConfig
 
@@ -55,13 +56,13 @@ def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
 
 def _stacked(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Layers on top of each other, reading forwards."""
-    _, states = cells.dynamic_rnn(_stack(config, "layer"), _each_step(inputs))
+    _, states = cells.dynamic_rnn(stack(config, "layer"), _each_step(inputs))
     return _with_future(config, states[-1][0], inputs, horizon)
 
 
 def _bidirectional(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Two independent stacks, one of them reading backwards; their final outputs side by side."""
-    stacks = _stack(config, "forward"), _stack(config, "backward")
+    stacks = stack(config, "forward"), stack(config, "backward")
     _, ends = cells.bidirectional_dynamic_rnn(*stacks, _each_step(inputs))
     end = keras.layers.Concatenate()([states[-1][0] for states in ends])
     return _with_future(config, end, inputs, horizon)
@@ -103,17 +104,6 @@ def _embedded(inputs: dict[str, Any], sizes: Sequence[int]) -> Named:
 
 def _type(name: str) -> str:
     return "int32" if name in ("categories", "series", "phase") else "float32"
-
-
-def _stack(config: ModelConfig, name: str) -> Any:
-    layers = [
-        cells.CELLS[config.cell](config.hidden, name=f"{name}_{i}") for i in range(config.layers)
-    ]
-    if config.dropout:
-        layers = [
-            cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers
-        ]
-    return cells.StackedRNNCells(layers)
 
 
 def _product(shape: tuple[int, ...]) -> int:

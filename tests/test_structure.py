@@ -84,6 +84,9 @@ ORDER = [
     ["_image_folder"],
     ["_drivers", "images"],
     ["cells"],
+    ["_stacks", "attributes", "dilated", "smoothing"],
+    ["_forecaster"],
+    ["encoder_decoder", "autoregressive", "smoothed"],
     ["models"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
@@ -143,7 +146,8 @@ def test_data_and_models_do_not_know_each_other():
         "covariates",
     ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "heads", "losses", "_drivers", "_layers", "_fused"):
+    models = ("models", "_forecaster", "encoder_decoder", "autoregressive", "smoothed")
+    for name in (*models, "cells", "heads", "losses", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 
