@@ -71,6 +71,7 @@ class ModelConfig:
     layers: int = 2
     hidden: int = 30  # H, in every layer
     dropout: float = 0.0  # share of each layer's outputs that is dropped while training
+    segment: int | None = None  # rows in one recurrent step of the model segments; see its docs
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -78,6 +79,8 @@ class ModelConfig:
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
+        if self.segment is not None:
+            check_positive("segment", self.segment)
 
 
 @dataclass(frozen=True)

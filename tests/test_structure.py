@@ -60,6 +60,8 @@ ORDER = [
     ["_layers"],
     ["_drivers"],
     ["cells"],
+    ["attributes"],
+    ["segments"],
     ["runs", "baselines", "models", "_tf1_cells", "inspection"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts"],
