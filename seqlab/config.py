@@ -71,7 +71,8 @@ class ModelConfig:
     layers: int = 2
     hidden: int = 30  # H, in every layer
     dropout: float = 0.0  # share of each layer's outputs that is dropped while training
-    segment: int | None = None  # rows in one recurrent step of the model segments; see its docs
+    segment: int | None = None  # rows in one recurrent step of the model segments; see there
+    straight: bool = False  # segments: a straight line from the window to the forecast beside it
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)

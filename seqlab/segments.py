@@ -4,7 +4,7 @@ A window of T rows is T / w steps of w rows each, so that errors and gradients h
 segments ahead do not follow from each other, but each from the end of the window and a mark of its own.
 
 Sources: Lin et al. (2023), *SegRNN*, arXiv:2308.11200, sections 4.1 (segments) and 4.2 (all segments
-ahead at once). The straight line from the window to the forecast, beside the network, is that of Lai et
+ahead at once). The straight line from the window to the forecast, where asked for, is that of Lai et
 al. (2018), *LSTNet*, section 3.6, here for all steps ahead.
 """
 
@@ -35,7 +35,8 @@ def segmented(
     what the last segment ahead has beyond the horizon is left out.
 
     Args:
-        config: cell, layers, hidden and dropout of the recurrent network, and its `segment`.
+        config: cell, layers, hidden and dropout of the recurrent network; `segment`, the rows in one of
+            its steps, see `segment_length`; `straight`, whether the straight line stands beside it.
         inputs: symbolic tensors by name: ``past`` ``[B, T, D]`` with the scaled target as its first
             feature, ``future`` ``[B, P, F]``, ``static`` ``[B, C]``, ``categories`` ``[B, K]``; only
             the first must be there.
@@ -57,6 +58,8 @@ def segmented(
     steps, _ = network(ops.reshape(marks, (-1, 1, config.hidden)), None, states)
     rows = keras.layers.Dense(length * WIDTH, name="rows")(steps)
     rows = ops.reshape(rows, (-1, count * length, WIDTH))[:, :horizon]
+    if not config.straight:
+        return rows
     return keras.layers.Concatenate(name="features")([rows, _straight(past, horizon)])
 
 

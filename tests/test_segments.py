@@ -9,7 +9,7 @@ from seqlab import losses, segments
 from seqlab.config import ModelConfig
 from seqlab.errors import SeqlabError
 
-GRU = ModelConfig(cell="gru", layers=1, hidden=5, segment=4)
+GRU = ModelConfig(cell="gru", layers=1, hidden=5, segment=4, straight=True)
 SHAPES = {"past": (10, 3), "future": (6, 2), "static": (2,), "categories": (1,)}
 
 
@@ -155,6 +155,15 @@ def test_what_it_learns_beats_repeating_the_last_season():
     error = np.abs(run(model, {"past": past[500:]}) - truth[500:]).mean()
     repeated = np.abs(np.tile(past[500:, -8:, 0], 2) - truth[500:]).mean()
     assert error < 0.25 * repeated
+
+
+def test_the_straight_line_is_a_choice():
+    """It starts at zero: a new network with it says what one without it would."""
+    without, _ = network(ModelConfig(cell="gru", layers=1, hidden=5, segment=4), SHAPES)
+    assert "straight" not in [layer.name for layer in without.layers]
+    inputs = {"past": keras.Input((10, 3), name="past")}
+    features = keras.Model(inputs, segments.segmented(GRU, inputs, 6))
+    assert (run(features, {"past": batch(SHAPES)["past"]})[:, :, -1] == 0).all()
 
 
 def test_the_segment_without_a_choice():
