@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seqlab import cells
+from seqlab._stacks import stack
 from seqlab._tensorflow import keras
 from seqlab.attributes import Attributes
 from seqlab.config import ModelConfig
@@ -51,7 +52,7 @@ def segmented(
     count = -(-horizon // length)
     about = Attributes(categories, name="attributes")
     known = about(dict(inputs)) if about.size({k: v.shape for k, v in inputs.items()}) else None
-    network = _network(config)
+    network = cells.DynamicRNN(stack(config, "layer"), name="network")
     _, states = network(_read(config, past, known, length))
     marks = _marks(config, inputs, known, length, count)
     states = keras.tree.map_structure(ForEach(count, name="for_each"), states)
@@ -158,17 +159,6 @@ class ForEach(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), "count": self.count}
-
-
-def _network(config: ModelConfig) -> Any:
-    layers = [
-        cells.CELLS[config.cell](config.hidden, name=f"layer_{i}") for i in range(config.layers)
-    ]
-    if config.dropout:
-        layers = [
-            cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers
-        ]
-    return cells.DynamicRNN(cells.StackedRNNCells(layers), name="network")
 
 
 def _read(config: ModelConfig, past: Any, known: Any, length: int) -> Any:

@@ -60,7 +60,7 @@ ORDER = [
     ["_layers"],
     ["_drivers"],
     ["cells"],
-    ["attributes"],
+    ["_stacks", "attributes"],
     ["segments"],
     ["runs", "baselines", "models", "_tf1_cells", "inspection"],
     ["checkpoints", "predict", "streams", "tf1"],
