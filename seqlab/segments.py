@@ -8,13 +8,12 @@ ahead at once). The straight line from the window to the forecast, where asked f
 al. (2018), *LSTNet*, section 3.6, here for all steps ahead.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from seqlab import cells
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
-from seqlab.attributes import Attributes
 from seqlab.config import ModelConfig
 from seqlab.errors import SeqlabError, check_choice, check_positive
 
@@ -28,9 +27,10 @@ def segmented(
     config: ModelConfig,
     inputs: Mapping[str, Any],
     horizon: int,
-    categories: Iterable[int] = (),
 ) -> Any:
-    """Features of each step ahead, ``[B, P, K]``, from ``past``, ``future``, ``static``, ``categories``.
+    """Layers whose steps are segments of the window; all segments ahead follow from its end at once.
+
+    The result is features of each step ahead, ``[B, P, K]``.
 
     Where the window is no multiple of a segment its first row stands before it as often as is missing;
     what the last segment ahead has beyond the horizon is left out.
@@ -39,10 +39,8 @@ def segmented(
         config: cell, layers, hidden and dropout of the recurrent network; `segment`, the rows in one of
             its steps, see `segment_length`; `straight`, whether the straight line stands beside it.
         inputs: symbolic tensors by name: ``past`` ``[B, T, D]`` with the scaled target as its first
-            feature, ``future`` ``[B, P, F]``, ``static`` ``[B, C]``, ``categories`` ``[B, K]``; only
-            the first must be there.
+            feature, ``future`` ``[B, P, F]``, ``static`` ``[B, C]``; only the first must be there.
         horizon: P.
-        categories: how many codes each column of ``categories`` has; see `Attributes`.
 
     Raises:
         SeqlabError: a window of unknown length, or a segment longer than it.
@@ -50,8 +48,7 @@ def segmented(
     past = inputs["past"]
     length = segment_length(config, past.shape[1], horizon)
     count = -(-horizon // length)
-    about = Attributes(categories, name="attributes")
-    known = about(dict(inputs)) if about.size({k: v.shape for k, v in inputs.items()}) else None
+    known = inputs.get("static")
     network = cells.DynamicRNN(stack(config, "layer"), name="network")
     _, states = network(_read(config, past, known, length))
     marks = _marks(config, inputs, known, length, count)

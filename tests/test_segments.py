@@ -5,38 +5,28 @@ import numpy as np
 import pytest
 import reference
 
-from seqlab import losses, segments
+from seqlab import models, segments
 from seqlab.config import ModelConfig
 from seqlab.errors import SeqlabError
 
-GRU = ModelConfig(cell="gru", layers=1, hidden=5, segment=4, straight=True)
-SHAPES = {"past": (10, 3), "future": (6, 2), "static": (2,), "categories": (1,)}
+GRU = ModelConfig("segments", "gru", 1, 5, segment=4, straight=True)
+SHAPES = {"past": (10, 3), "future": (6, 2), "static": (3,)}
 
 
-def network(config, shapes, horizon=6, loss="mae", codes=3):
+def network(config, shapes, horizon=6):
     """A model of inputs by name, with weights far enough from zero that each has an effect."""
     keras.utils.set_random_seed(0)
-    inputs = {
-        name: keras.Input(shape, name=name, dtype="int32" if name == "categories" else "float32")
-        for name, shape in shapes.items()
-    }
-    features = segments.segmented(
-        config, inputs, horizon, [codes] if "categories" in shapes else ()
-    )
-    layer, criterion = losses.head(loss, None)
-    model = keras.Model(inputs, layer(features))
+    model = models.build(config, shapes, horizon)
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(scale=0.5, size=w.shape) for w in model.get_weights()])
-    return model, criterion
+    return model
 
 
 def batch(shapes, rows=3, seed=0):
     rng = np.random.default_rng(seed)
-    made = {name: rng.normal(size=(rows, *shape)) for name, shape in shapes.items()}
-    if "categories" in made:
-        made["categories"] = rng.integers(1, 4, size=(rows, *shapes["categories"]))
-    kinds = {name: "int32" if name == "categories" else "float32" for name in made}
-    return {name: values.astype(kinds[name]) for name, values in made.items()}
+    return {
+        name: rng.normal(size=(rows, *shape)).astype("float32") for name, shape in shapes.items()
+    }
 
 
 def run(model, inputs):
@@ -54,15 +44,14 @@ def test_a_window_becomes_segments():
 
 def test_the_forecast_is_that_of_the_paper():
     """Equations of sections 4.1 and 4.2 step by step, with the straight line beside it."""
-    model, _ = network(GRU, SHAPES)
+    model = network(GRU, SHAPES)
     inputs = batch(SHAPES)
     gru = model.get_layer("network").get_weights()
     dense = {
         name: model.get_layer(name).get_weights()
         for name in ("read", "about", "ahead", "about_ahead", "marks", "rows", "straight")
     }
-    table = model.get_layer("attributes").get_weights()[0]
-    about = np.concatenate([inputs["static"], table[inputs["categories"][:, 0] - 1]], axis=1)
+    about = inputs["static"]
     past = np.concatenate([inputs["past"][:, :1]] * 2 + [inputs["past"]], axis=1)
     h = np.zeros((3, 5), "float32")
     for k in range(3):
@@ -88,24 +77,32 @@ def test_the_forecast_is_that_of_the_paper():
 )
 def test_any_window_and_horizon(window, horizon, segment):
     shapes = {"past": (window, 2), "future": (horizon, 1)}
-    config = ModelConfig(cell="lstm", layers=2, hidden=4, segment=segment)
-    model, _ = network(config, shapes, horizon, "quantile")
+    config = ModelConfig("segments", "lstm", 2, 4, segment=segment, loss="quantile")
+    model = network(config, shapes, horizon)
     assert run(model, batch(shapes)).shape == (3, horizon, 3)
     assert np.isfinite(run(model, batch(shapes))).all()
 
 
 @pytest.mark.parametrize("cell", ["gru", "slstm", "minlstm"])
 def test_save_and_load(tmp_path, cell):
-    config = ModelConfig(cell=cell, layers=2, hidden=4, dropout=0.2, segment=4)
-    model, _ = network(config, SHAPES)
+    config = ModelConfig("segments", cell, 2, 4, dropout=0.2, segment=4)
+    model = network(config, SHAPES)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     inputs = batch(SHAPES)
     np.testing.assert_allclose(run(loaded, inputs), run(model, inputs), rtol=1e-5, atol=1e-6)
 
 
+def test_categories_reach_it_as_attributes():
+    shapes = {"past": (10, 1), "categories": (1,)}
+    model = models.build(GRU, shapes, 6, sizes=(4,))
+    inputs = {"past": np.zeros((2, 10, 1), "float32"), "categories": np.array([[1], [2]])}
+    first, second = run(model, inputs)
+    assert (np.abs(first - second) > 1e-6).all()
+
+
 def test_windows_of_a_batch_do_not_meet():
-    model, _ = network(GRU, SHAPES)
+    model = network(GRU, SHAPES)
     inputs = batch(SHAPES)
     alone = [run(model, {name: x[i : i + 1] for name, x in inputs.items()}) for i in range(3)]
     np.testing.assert_allclose(run(model, inputs), np.concatenate(alone), rtol=1e-4, atol=1e-5)
@@ -113,7 +110,7 @@ def test_windows_of_a_batch_do_not_meet():
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_input_reaches_every_step(name):
-    model, _ = network(GRU, SHAPES)
+    model = network(GRU, SHAPES)
     inputs = batch(SHAPES)
     other = {**inputs, name: inputs[name][::-1]}
     assert (np.abs(run(model, other) - run(model, inputs))[0] > 1e-4).all()
@@ -121,7 +118,7 @@ def test_every_input_reaches_every_step(name):
 
 def test_a_segment_ahead_sees_its_own_future():
     """All segments ahead begin at the window's end, so none learns what is known of another."""
-    model, _ = network(GRU, SHAPES)
+    model = network(GRU, SHAPES)
     inputs = batch(SHAPES)
     future = inputs["future"].copy()
     future[:, 4] += 1
@@ -130,7 +127,7 @@ def test_a_segment_ahead_sees_its_own_future():
 
 
 def test_dropout_is_of_training_alone():
-    model, _ = network(ModelConfig(cell="gru", layers=1, hidden=5, dropout=0.5, segment=4), SHAPES)
+    model = network(ModelConfig("segments", "gru", 1, 5, dropout=0.5, segment=4), SHAPES)
     inputs = batch(SHAPES)
     assert (run(model, inputs) == run(model, inputs)).all()
     assert (np.array(model(inputs, training=True)) != run(model, inputs)).any()
@@ -146,20 +143,17 @@ def test_what_it_learns_beats_repeating_the_last_season():
     values = days.reshape(600, 48) + rng.normal(scale=0.02, size=(600, 48))
     past, truth = values[:, :32, None].astype("float32"), values[:, 32:].astype("float32")
     keras.utils.set_random_seed(0)
-    inputs = {"past": keras.Input((32, 1), name="past")}
-    layer, loss = losses.head("mae", None)
-    config = ModelConfig(cell="gru", layers=1, hidden=16, segment=8)
-    model = keras.Model(inputs, layer(segments.segmented(config, inputs, 16)))
-    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
-    model.fit({"past": past[:500]}, truth[:500], batch_size=50, epochs=15, verbose=0)
-    error = np.abs(run(model, {"past": past[500:]}) - truth[500:]).mean()
+    model = models.build(ModelConfig("segments", "gru", 1, 16, segment=8), (32, 1), 16)
+    model.compile(keras.optimizers.Adam(0.01), "mae", jit_compile=False)
+    model.fit(past[:500], truth[:500], batch_size=50, epochs=15, verbose=0)
+    error = np.abs(run(model, past[500:]) - truth[500:]).mean()
     repeated = np.abs(np.tile(past[500:, -8:, 0], 2) - truth[500:]).mean()
     assert error < 0.25 * repeated
 
 
 def test_the_straight_line_is_a_choice():
     """It starts at zero: a new network with it says what one without it would."""
-    without, _ = network(ModelConfig(cell="gru", layers=1, hidden=5, segment=4), SHAPES)
+    without = network(ModelConfig("segments", "gru", 1, 5, segment=4), SHAPES)
     assert "straight" not in [layer.name for layer in without.layers]
     inputs = {"past": keras.Input((10, 3), name="past")}
     features = keras.Model(inputs, segments.segmented(GRU, inputs, 6))
@@ -175,7 +169,7 @@ def test_the_segment_without_a_choice():
 
 def test_refusals():
     with pytest.raises(SeqlabError, match=r"at most the window, 10\. Received: 11"):
-        network(ModelConfig(segment=11), {"past": (10, 1)})
+        network(ModelConfig("segments", segment=11), {"past": (10, 1)})
     with pytest.raises(SeqlabError, match="known length T"):
         segments.segmented(GRU, {"past": keras.Input((None, 1))}, 6)
     with pytest.raises(SeqlabError, match="`segment` must be"):
