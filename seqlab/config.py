@@ -32,7 +32,7 @@ __all__ = [
 FORMAT = 1  # version of the run folder; a reader refuses what is newer than itself
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
-MODELS = ("stacked", "bidirectional")
+MODELS = ("stacked", "bidirectional", "segments")
 LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
 # What a model asks for beside the values of a series; see panel.Encoding.
 NEEDS: dict[str, tuple[str, ...]] = {}
@@ -119,6 +119,8 @@ class ModelConfig:
     under: float = (
         10.0  # of the loss `asymmetric`: the cost of a unit too little, to 1 for one too much
     )
+    segment: int | None = None  # rows in one recurrent step of the model segments; see there
+    straight: bool = False  # segments: a straight line from the window to the forecast beside it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
@@ -129,6 +131,8 @@ class ModelConfig:
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
+        if self.segment is not None:
+            check_positive("segment", self.segment)
 
     @property
     def loss_options(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from seqlab import cells, losses
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
 from seqlab.config import ModelConfig
+from seqlab.segments import segmented
 
 __all__ = ["MODELS", "ModelConfig", "build", "summary"]
 
@@ -116,4 +117,5 @@ def _product(shape: tuple[int, ...]) -> int:
 MODELS: dict[str, Callable[[ModelConfig, Named, int], Any]] = {
     "stacked": _stacked,
     "bidirectional": _bidirectional,
+    "segments": segmented,
 }

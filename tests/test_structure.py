@@ -86,7 +86,7 @@ ORDER = [
     ["cells"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
-    ["encoder_decoder", "autoregressive", "smoothed"],
+    ["encoder_decoder", "autoregressive", "smoothed", "segments"],
     ["models"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
