@@ -51,7 +51,7 @@ def run(options: Namespace) -> None:
         from seqlab.evaluate import check_rollout
 
         data = make_config(options, options.seed).data
-        check_rollout(split(load(data), data), options.rollout)
+        check_rollout(split(load(data), data).parts[0], options.rollout)
     seeds = range(options.seed, options.seed + options.seeds)
     scored = [train_and_score(options, seed) for seed in seeds]
     folder, score = scored[0]

@@ -3,8 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import Walk, at_ends, cast, chunk, flat, time_first, until_ends, working_type
-from seqlab._tensorflow import tf
+from seqlab._fused import (
+    Walk,
+    at_ends,
+    cast,
+    chunk,
+    flat,
+    time_first,
+    until_ends,
+    working_type,
+)
+from seqlab._tensorflow import once_per_shape, tf
 
 __all__ = ["gru"]
 
@@ -36,10 +45,14 @@ def gru(
     inputs, states, *weights = cast(
         working_type(dtype), inputs, states, kernel, recurrent_kernel, bias
     )
-    run = tf.custom_gradient(lambda *given: _gru(training, *given))
-    hs = run(time_first(inputs), states[0], *weights)
+    hs = _kernel(training, time_first(inputs), states[0], *weights)
     outputs, end = cast(dtype, until_ends(hs, lengths), at_ends(hs, states[0], lengths))
     return outputs, [end]
+
+
+@once_per_shape
+def _kernel(in_pieces: bool, *given: Any) -> Any:
+    return tf.custom_gradient(lambda *given: _gru(in_pieces, *given))(*given)
 
 
 def _gru(

@@ -3,8 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from seqlab._fused import Walk, at_ends, cast, earlier, flat, time_first, until_ends, working_type
-from seqlab._tensorflow import tf
+from seqlab._fused import (
+    Walk,
+    at_ends,
+    cast,
+    earlier,
+    flat,
+    time_first,
+    until_ends,
+    working_type,
+)
+from seqlab._tensorflow import once_per_shape, tf
 
 __all__ = ["lstm"]
 
@@ -32,11 +41,15 @@ def lstm(
     dtype = inputs.dtype
     weights = tf.concat([kernel, recurrent_kernel], axis=0)
     inputs, states, weights, bias = cast(working_type(dtype), inputs, states, weights, bias)
-    block = tf.custom_gradient(lambda *given: _block(lengths is not None, *given))
-    hs, cs = block(time_first(inputs), *states, weights, bias)
+    hs, cs = _kernel(lengths is not None, time_first(inputs), *states, weights, bias)
     ends = [at_ends(v, before, lengths) for v, before in zip((hs, cs), states, strict=True)]
     outputs, ends = cast(dtype, until_ends(hs, lengths), ends)
     return outputs, ends
+
+
+@once_per_shape
+def _kernel(every_c: bool, *given: Any) -> Any:
+    return tf.custom_gradient(lambda *given: _block(every_c, *given))(*given)
 
 
 def _block(

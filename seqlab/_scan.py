@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from seqlab._tensorflow import keras, tf
+from seqlab._tensorflow import keras, once_per_shape, tf
 
 __all__ = ["filled", "linear_scan"]
 
@@ -63,6 +63,7 @@ def linear_scan(
     return tf.cast(outputs, dtype), tf.cast(end, dtype)
 
 
+@once_per_shape
 @tf.custom_gradient
 def _all_steps(keep: Any, add: Any, start: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The recurrence over whole blocks. Its gradient is one, too, backwards in time.

@@ -7,13 +7,13 @@ import ctypes
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["ahead", "keras", "tf", "threads"]
+__all__ = ["ahead", "keras", "once_per_shape", "tf", "threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -82,3 +82,13 @@ def ahead(dataset: Any) -> Any:
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
     return dataset.prefetch(2).with_options(options)
+
+
+def once_per_shape(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """In a graph, give a kernel whose gradient is its own a graph of its own, for all of the same shapes.
+
+    TensorFlow keeps such gradients, and the graph around them, as long as the process lives: without
+    this, that of every model that was ever trained.
+    """
+    graph = tf.function(kernel, autograph=False)
+    return lambda *given: kernel(*given) if tf.executing_eagerly() else graph(*given)

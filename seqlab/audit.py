@@ -74,7 +74,9 @@ def audit(run: Run) -> list[Check]:
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
     model = run.model
-    return checks + forecast_checks(series, config, lambda data: Predictor(model, data.test))
+    return checks + forecast_checks(
+        series, config, lambda data: Predictor(model, data.test, run.config.model)
+    )
 
 
 def data_checks(series: Series, config: DataConfig) -> list[Check]:
@@ -99,14 +101,15 @@ def data_checks(series: Series, config: DataConfig) -> list[Check]:
 def forecast_checks(
     series: Series,
     config: DataConfig,
-    forecaster: Callable[[Split], Callable[[np.ndarray], np.ndarray]],
+    forecaster: Callable[[Split], Callable[[Windows, np.ndarray], np.ndarray]],
 ) -> list[Check]:
     """Whether forecasts made at a row, and at those before it, know what comes after it.
 
     Args:
         series: all of it.
         config: how it is cut.
-        forecaster: from a split to a function that forecasts ``[W, P]`` from windows ``[W, T]``.
+        forecaster: from a split to a function of windows and some of their indices ``[W]``, which gives
+            forecasts ``[W, P]``.
     """
     test = datasets.split(series, config).test
     spread = np.unique(np.linspace(0, len(test) - 1, FORECASTS).astype(int))
@@ -116,7 +119,7 @@ def forecast_checks(
 
     def made(data: Series) -> np.ndarray:
         parted = datasets.split(data, config)
-        return forecaster(parted)(parted.test.raw(windows)[0])
+        return forecaster(parted)(parted.test, windows)
 
     expected, checks = made(series), []
     for kept in np.searchsorted(windows, origins) + 1:

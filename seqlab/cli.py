@@ -7,12 +7,29 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from seqlab import __version__, commands
-from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS, SCHEDULES
+from seqlab.config import (
+    CELLS,
+    LOSSES,
+    MISSING,
+    MODELS,
+    OPTIMIZERS,
+    SCALINGS,
+    SCHEDULES,
+    SHORT,
+    TRANSFORMS,
+)
 from seqlab.errors import SeqlabError
 
 __all__ = ["main", "parser"]
 
 METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to metrics.METRICS
+
+COLUMNS = {
+    "past": "columns known up to the row of a forecast",
+    "future": "columns known ahead, in rows behind the last value, too",
+    "static": "numbers that belong to a series as a whole",
+    "categories": "labels that do",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -98,6 +115,14 @@ def share(text: str) -> float:
     return value
 
 
+def level(text: str) -> float:
+    """An argument that must lie between 0 and 1."""
+    value = _float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1. Received: {text!r}")
+    return value
+
+
 def rate(text: str) -> float:
     """An argument that must be a positive number."""
     value = _float(text)
@@ -163,17 +188,36 @@ def _data(to: argparse.ArgumentParser) -> None:
         "data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file"
     )
     to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
+    to.add_argument("--id", metavar="COLUMN", help="column that says which series a row is of")
+    to.add_argument("--wide", action="store_true", help="every other numeric column is a series")
+    to.add_argument("--time", metavar="COLUMN", help="column of times; default: the first of dates")
+    for name, what in COLUMNS.items():
+        to.add_argument(f"--{name}", nargs="+", metavar="COLUMN", help=what)
+    to.add_argument("--calendar", action="store_true", help="tell the network day, week and year")
     to.add_argument("--window", type=whole, metavar="T", help="rows that the network sees")
     to.add_argument("--horizon", type=whole, metavar="P", help="rows ahead that it forecasts")
     to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
     to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
+    to.add_argument(
+        "--short", choices=SHORT, default="error", help="too short series; default: error"
+    )
     to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
+    to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
+    to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
+    to.add_argument(
+        "--look-back",
+        action="store_true",
+        help="inputs may reach back over a cut; targets never do",
+    )
 
 
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
     to.add_argument("--model", choices=MODELS, help="default: stacked")
     add_model_options(to)
+    to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
+    to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
+    to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
     to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")

@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.config import Config, ModelConfig
 from seqlab.errors import SeqlabError
+from seqlab.options import make_config, make_data_config
+
+SHOWN = 3  # series of a panel that a terminal is given
 
 __all__ = [
     "audit",
@@ -16,8 +18,6 @@ __all__ = [
     "evaluate",
     "forecast",
     "import_tf1",
-    "make_config",
-    "make_data_config",
     "models",
     "runs",
     "show",
@@ -39,42 +39,6 @@ def train(options: Namespace) -> None:
         _say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
 
 
-def make_config(options: Namespace) -> Config:
-    """The config that `seqlab train`'s options mean."""
-    model = options.model or ("bidirectional" if options.bidirectional else "stacked")
-    if options.bidirectional and model != "bidirectional":
-        raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
-    return Config(
-        make_data_config(options),
-        ModelConfig(model, options.cell, options.layers, options.hidden, options.dropout),
-        TrainConfig(
-            options.steps,
-            options.batch,
-            options.optimizer,
-            options.learning_rate,
-            options.schedule,
-            seed=options.seed,
-        ),
-    )
-
-
-def make_data_config(options: Namespace) -> DataConfig:
-    """The part of it that says which rows become which windows."""
-    from seqlab.series import NAMED
-
-    usual = NAMED.get(options.data)
-    source = options.data if usual else os.path.abspath(options.data)
-    return DataConfig(
-        source if usual or os.path.exists(source) else options.data,
-        options.target,
-        options.window or (usual.window if usual else 30),
-        options.horizon or (usual.horizon if usual else 1),
-        options.season,
-        options.missing,
-        options.scaling,
-    )
-
-
 def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
     """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
     from seqlab import runs as folders
@@ -83,8 +47,8 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
     run = _unfinished(config, out) if resume else None
     if run is None:
-        data = split(load(config.data), config.data)
-        run = folders.create(config, data.series, Path(out) if out else None)
+        data = split(load(config.data), config.data, config.needs)
+        run = folders.create(config, data.data, Path(out) if out else None)
     elif run.finished:
         if not quiet:
             _say(f"{run.path}: finished already; nothing to resume")
@@ -157,14 +121,17 @@ def windows(options: Namespace) -> None:
     from seqlab.inspection import inspect
 
     config = make_data_config(options)
-    found = [inspect(split(load(config), config))]  # one entry per series
+    data = split(load(config), config)
+    found = [inspect(part) for part in data.parts]
     if options.json:
         _say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
         return
     from seqlab.report import window_tables
 
-    for one in found:
+    for one in found[:SHOWN]:
         _print(*window_tables(one))
+    if len(found) > SHOWN:
+        _say(f"{len(found) - SHOWN} more series: --json has them all.")
 
 
 def audit(options: Namespace) -> None:

@@ -13,10 +13,14 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 __all__ = [
     "CELLS",
     "FORMAT",
+    "LOSSES",
     "MODELS",
+    "NEEDS",
     "OPTIMIZERS",
     "SCALINGS",
     "SCHEDULES",
+    "SHORT",
+    "TRANSFORMS",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -27,10 +31,15 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
 MODELS = ("stacked", "bidirectional")
+LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
+# What a model asks for beside the values of a series; see panel.Encoding.
+NEEDS: dict[str, tuple[str, ...]] = {}
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
-SCALINGS = ("last", "standard", "none")
+SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
+TRANSFORMS = ("none", "log", "boxcox")
 MISSING = ("error", "interpolate", "drop")
+SHORT = ("error", "drop")
 LAYOUTS = ("steps", "features")
 
 
@@ -40,6 +49,14 @@ class DataConfig:
 
     source: str = "sin"  # a name that `seqlab data` lists, or a file
     target: str | None = None  # column of a file
+    id: str | None = None  # column that says which series a row is of
+    wide: bool = False  # every numeric column that has no other role is a series
+    time: str | None = None  # column of times
+    past: tuple[str, ...] = ()  # columns known up to the row of a forecast
+    future: tuple[str, ...] = ()  # columns known ahead
+    static: tuple[str, ...] = ()  # numbers that belong to a series as a whole
+    categories: tuple[str, ...] = ()  # labels that do
+    short: str = "error"  # what becomes of series with too few rows: see SHORT
     window: int = 10  # T
     horizon: int = 1  # P
     season: int | None = None  # rows per season, for the seasonal baseline and MASE
@@ -47,8 +64,17 @@ class DataConfig:
     scaling: str = "last"  # see scaling.Scaler
     layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
     validate: bool = True  # keep the end of the training part for validation
+    transform: str = "none"  # of the values, before they are scaled
+    test: str | None = None  # rows of the test part, or the time at which it begins
+    look_back: bool = False  # inputs of validation and test may reach back over the cut
+    calendar: bool = False  # tell the network where in the day, week and year each row lies
 
     def __post_init__(self) -> None:
+        for name in ("past", "future", "static", "categories"):  # which JSON knows as lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_choice("short", self.short, SHORT)
+        if self.wide and self.target is not None:
+            raise SeqlabError("`wide` takes every numeric column: leave out `target`")
         check_positive("window", self.window)
         check_positive("horizon", self.horizon)
         if self.season is not None:
@@ -56,6 +82,7 @@ class DataConfig:
         check_choice("missing", self.missing, MISSING)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)
+        check_choice("transform", self.transform, TRANSFORMS)
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
@@ -71,13 +98,30 @@ class ModelConfig:
     layers: int = 2
     hidden: int = 30  # H, in every layer
     dropout: float = 0.0  # share of each layer's outputs that is dropped while training
+    loss: str = "mse"  # see losses.LOSSES; it brings the network's last layer with it
+    levels: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss `quantile`
+    under: float = (
+        10.0  # of the loss `asymmetric`: the cost of a unit too little, to 1 for one too much
+    )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
+        check_choice("loss", self.loss, LOSSES)
+        check_positive("under", self.under, float)
         check_choice("model", self.model, MODELS)
         check_choice("cell", self.cell, CELLS)
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
+
+    @property
+    def loss_options(self) -> dict[str, Any]:
+        """What this loss takes of the above."""
+        options: dict[str, dict[str, Any]] = {
+            "quantile": {"levels": self.levels},
+            "asymmetric": {"under": self.under},
+        }
+        return options.get(self.loss, {})
 
 
 @dataclass(frozen=True)
@@ -123,6 +167,11 @@ class Config:
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""
         return dataclasses.asdict(self)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the model asks for beside the values."""
+        return NEEDS.get(self.model.model, ())
 
     @classmethod
     def from_json(cls, text: str) -> "Config":

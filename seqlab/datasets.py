@@ -1,11 +1,17 @@
 """Data for training: a series, split by time, scaled and cut into windows; and labelled sequences."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import overload
 
 from seqlab.config import DataConfig
+from seqlab.covariates import Covariates
 from seqlab.errors import SeqlabError
+from seqlab.panel import Encoding, Panel
 from seqlab.repair import gaps_of, held
 from seqlab.scaling import Scaler
 from seqlab.sequence_files import load_sequences
@@ -17,6 +23,8 @@ __all__ = [
     "NAMED",
     "DataConfig",
     "LabelledSequences",
+    "Panel",
+    "PanelSplit",
     "Scaler",
     "Series",
     "Split",
@@ -37,7 +45,7 @@ SHARE = 0.15  # of the rows for validation, and again for the test, where nothin
 
 @dataclass(frozen=True)
 class Split:
-    """A series in three stretches of time; no window crosses from one into the next.
+    """A series in three stretches of time; no window's targets cross from one into the next.
 
     Attributes:
         series: the whole of it.
@@ -53,63 +61,194 @@ class Split:
     test: Windows
     scaler: Scaler
 
+    @property
+    def parts(self) -> "tuple[Split, ...]":
+        """One for each series: this one."""
+        return (self,)
 
-def load(config: DataConfig) -> Series:
-    """The series that a config names: one of `NAMED`, or a CSV or Parquet file.
+    @property
+    def data(self) -> Series:
+        """What was split."""
+        return self.series
+
+
+@dataclass(frozen=True)
+class PanelSplit:
+    """Several series, each in three stretches of time, whose windows are learned together.
+
+    Attributes:
+        panel: the series.
+        parts: each series' own split.
+        encoding: of the columns beside the values, from all training parts.
+        left_out: names of the series that are too short for it.
+    """
+
+    panel: Panel
+    parts: tuple[Split, ...]
+    encoding: Encoding
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Panel:
+        """What was split."""
+        return self.panel
+
+    @cached_property
+    def train(self) -> Windows:
+        """The windows that weights are fitted on, series by series."""
+        return Windows.joined([part.train for part in self.parts])
+
+    @cached_property
+    def validation(self) -> Windows | None:
+        """The windows that choose the best weights; None when the config asks for none."""
+        found = [part.validation for part in self.parts if part.validation is not None]
+        return Windows.joined(found) if found else None
+
+    @cached_property
+    def test(self) -> Windows:
+        """The windows that are scored."""
+        return Windows.joined([part.test for part in self.parts])
+
+
+def load(config: DataConfig) -> Series | Panel:
+    """The series that a config names: one of `NAMED`, or those of a CSV or Parquet file.
 
     Raises:
-        SeqlabError: neither a name nor a readable file; see `seqlab.tables`.
+        SeqlabError: neither a name nor a readable file; see `seqlab.panel_tables`.
     """
     if config.source in NAMED:
-        if config.target is not None:
-            raise SeqlabError(f"{config.source!r} has one column: leave out --target")
+        if config.target is not None or config.id is not None or config.wide:
+            raise SeqlabError(
+                f"{config.source!r} has one column: leave out --target, --id and --wide"
+            )
         return NAMED[config.source].make()
     if "." not in Path(config.source).name and not Path(config.source).exists():
         raise SeqlabError(
             f"`DATA` must be a file or one of {', '.join(NAMED)}. Received: {config.source!r}"
         )
-    from seqlab import tables  # here, because pandas takes half a second to load
+    from seqlab import panel_tables  # here, because pandas takes half a second to load
 
-    return tables.read(config.source, config.target, config.missing)
+    return panel_tables.read(config.source, config)
 
 
-def split(series: Series, config: DataConfig) -> Split:
-    """Cut a series into training, validation and test by time, and fit the scaler.
+@overload
+def split(data: Series, config: DataConfig, needs: Sequence[str] = ()) -> Split: ...
+@overload
+def split(data: Panel, config: DataConfig, needs: Sequence[str] = ()) -> PanelSplit: ...
+def split(
+    data: Series | Panel, config: DataConfig, needs: Sequence[str] = ()
+) -> Split | PanelSplit:
+    """Cut series into training, validation and test by time, and fit scalers and encodings.
 
     A season in the config goes before the series' own.
 
-    Unless the series itself says how many rows its test part has, test and validation take 15 % of
-    the rows each, and at least the window and twice the horizon, so that short series can be tried.
-    Validation comes off the end of the rows before the test.
+    Unless the config or the series itself says how many rows its test part has, test and validation take
+    15 % of the rows each, and at least the window and twice the horizon, so that short series can be
+    tried. Validation comes off the end of the rows before the test. Inputs and targets lie in one part;
+    with ``config.look_back`` the targets alone do, and inputs reach back over a cut.
 
     Where a line was drawn over a gap that a cut goes through, the rows before the cut hold the last
     value before the gap instead: the line leads to a value behind the cut.
 
+    Args:
+        data: one series, or several for one network.
+        config: how.
+        needs: what a model asks for beside the values; see `seqlab.panel.Encoding.of`.
+
     Raises:
-        SeqlabError: too few rows, with the arithmetic.
+        SeqlabError: too few rows, with the arithmetic; of a panel, with the series.
     """
+    series = list((data,) if isinstance(data, Series) else data.series)
     if config.season is not None:
-        series = dataclasses.replace(series, season=config.season)
-    rows, need = len(series), config.window + config.horizon
-    least = need + config.horizon - 1
-    test = series.test_rows or max(round(SHARE * rows), least)
+        series = [dataclasses.replace(one, season=config.season) for one in series]
+    series, cuts, left_out = _long_enough(series, config)
+    encoding = Encoding.fit(series, [cut[1] for cut in cuts])
+    parts = tuple(
+        _one(one, config, cut, encoding.of(one, number, needs, config.calendar))
+        for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
+    )
+    return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
+
+
+def _long_enough(
+    series: list[Series], config: DataConfig
+) -> tuple[list[Series], list[tuple[int, int, int, int]], tuple[str, ...]]:
+    """The series that can be cut, and how; and the names of the others, if they may be dropped."""
+    kept, cuts = [], []
+    short: dict[str, str] = {}
+    for one in series:
+        try:
+            cuts.append(_cuts(one, config))
+            kept.append(one)
+        except SeqlabError as error:
+            short[one.name] = str(error)
+    if not short or (config.short == "drop" and kept):
+        return kept, cuts, tuple(short)
+    name, why = next(iter(short.items()))
+    if len(series) == 1:
+        raise SeqlabError(why)
+    raise SeqlabError(
+        f"{len(short)} of {len(series)} series have too few rows: {', '.join(list(short)[:10])}"
+        f"{', ...' if len(short) > 10 else ''}. {name}: {why}. Or leave them out by --short drop"
+    )
+
+
+def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
+    """Where the parts begin, and the last ends; no validation part is one of no rows."""
+    rows, horizon = len(series), config.horizon
+    need = horizon if config.look_back else config.window + horizon
+    least, said = need + horizon - 1, _test_rows(series, config)
+    test = said or max(round(SHARE * rows), least)
     before = rows - test
-    share = SHARE if series.test_rows is None else SHARE * 2 / 3
+    share = SHARE if said is None else SHARE * 2 / 3
     validation = max(round(share * rows), least) if config.validate else 0
-    cuts = (0, before - validation, before, rows)
-    if min(cuts[1], test) < need:
+    if before - validation < config.window + horizon or test < need:
         raise SeqlabError(_too_few(config, series, validation, test))
+    return 0, before - validation, before, rows
+
+
+def _test_rows(series: Series, config: DataConfig) -> int | None:
+    """How many rows at the end are the test part, where anybody says so."""
+    if config.test is None:
+        return series.test_rows
+    if config.test.isdecimal():
+        return int(config.test)
+    if series.times is None:
+        raise SeqlabError(
+            f"{series.name}: its rows have no times, so that --test must be a number of rows."
+            f" Received: {config.test!r}"
+        )
+    import pandas as pd
+
+    try:
+        first = int(series.times.searchsorted(pd.Timestamp(config.test, tz=series.times.tz)))
+    except ValueError as error:
+        raise SeqlabError(
+            f"--test must be a number of rows or a time such as 2024-12-31. Received: {config.test!r}"
+        ) from error
+    return len(series) - first
+
+
+def _one(
+    series: Series, config: DataConfig, cuts: tuple[int, int, int, int], beside: Covariates | None
+) -> Split:
+    """The parts of one series."""
     gaps = gaps_of(series.values, series.repair)
-    pieces = [slice(*cuts[i : i + 2]) for i in range(3)]
+    back = config.window if config.look_back else 0
+    pieces = [
+        slice(max(0, begin - back) if end > begin else begin, end) for begin, end in pairwise(cuts)
+    ]
     known = [gaps and gaps[piece] for piece in pieces]
     values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
     sizes = config.window, config.horizon
-    scaler = Scaler.fit(config.scaling, values[0], *sizes)
-    train, validated, scored = (
-        Windows(part, *sizes, scaler, config.layout, piece.start, gap) if len(part) else None
+    scaler = Scaler.fit(config.scaling, values[0], *sizes, config.transform)
+    train, validation, test = (
+        Windows(part, *sizes, scaler, config.layout, piece.start, gap, beside and beside[piece])
+        if len(part)
+        else None
         for part, piece, gap in zip(values, pieces, known, strict=True)
     )
-    return Split(series, train, validated, scored, scaler)  # type: ignore[arg-type]
+    return Split(series, train, validation, test, scaler)  # type: ignore[arg-type]
 
 
 def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:

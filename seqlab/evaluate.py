@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from seqlab import baselines, metrics
 from seqlab.baselines import spoken
-from seqlab.datasets import Split
+from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
 from seqlab.runs import Run, written
@@ -46,8 +47,10 @@ class Score:
             forecast: 0 for a forecast, 1 for a copy of the last value; None if it cannot be told.
         truth: ``[W, P]``.
         forecast: ``[W, P]``.
-        first_row: row, in the whole series, of the first true value.
-        name: of the series.
+        first_row: row, in the whole series, of the first true value; of the first series.
+        name: of the series, or of the panel.
+        by: the metric that decides: ``rmse``; ``mase`` for several series, whose units may differ.
+        owners: name of each series, and how many of the W windows are its, in their order.
     """
 
     metrics: dict[str, float]
@@ -60,30 +63,34 @@ class Score:
     forecast: np.ndarray
     first_row: int
     name: str
+    by: str
+    owners: tuple[tuple[str, int], ...]
 
     @property
     def verdict(self) -> str:
         """How the network stands, in one sentence."""
-        own = self.metrics["rmse"]
-        others = {name: values["rmse"] for name, values in self.baselines.items()}
+        own, what = self.metrics[self.by], self.by.upper()
+        others = {name: values[self.by] for name, values in self.baselines.items()}
         beaten = [spoken(name) for name, other in others.items() if own < other]
         best, lowest = spoken(self.best_baseline), others[self.best_baseline]
         if own < lowest:
             return (
-                f"The network beats every baseline: RMSE {own:.3g} against {lowest:.3g} of the best,"
+                f"The network beats every baseline: {what} {own:.3g} against {lowest:.3g} of the best,"
                 f" {best} ({_lower(own, lowest)})."
             )
         if own == lowest:
-            return f"The network is as good as {best}, the best baseline: RMSE {own:.3g}."
+            return f"The network is as good as {best}, the best baseline: {what} {own:.3g}."
         also = f"it beats {', '.join(beaten)}" if beaten else "it beats no baseline"
         return (
-            f"The network loses to {best}: RMSE {own:.3g} against {lowest:.3g}"
+            f"The network loses to {best}: {what} {own:.3g} against {lowest:.3g}"
             f" ({_higher(own, lowest)}); {also}."
         )
 
     @property
     def copy_verdict(self) -> str:
         """Whether the network only repeats an old value, in one sentence."""
+        if len(self.owners) > 1:
+            return "Copy check: of single series only."
         if self.copy_lag is None:
             return "Copy check: not possible, the truth or the forecast is constant."
         if self.copy_lag == 0:
@@ -127,7 +134,9 @@ def evaluate(run: Run) -> Score:
     """
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    result = score(run.split, Predictor(run.model, run.split.test)(run.split.test.raw()[0]))
+    result = score(
+        run.split, Predictor(run.model, run.split.test, run.config.model)(run.split.test)
+    )
     try:
         with written(run.path / "metrics.json") as temporary:
             temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n")
@@ -136,37 +145,53 @@ def evaluate(run: Run) -> Score:
     return result
 
 
-def score(split: Split, forecast: np.ndarray) -> Score:
+def score(split: Split | PanelSplit, forecast: np.ndarray) -> Score:
     """Score forecasts ``[W, P]``, in original units, of the test part of a split.
 
     Raises:
         SeqlabError: of another shape than the targets, or not finite.
     """
-    _, targets = split.test.raw()
-    truth = targets.astype(np.float64)
-    season = split.series.season
-    others = baselines.forecasts(split)
-    scale = metrics.mase_scale(split.train.values, season)
+    parts = split.parts
+    truth = np.concatenate([part.test.raw()[1] for part in parts]).astype(np.float64)
+    scales = [metrics.mase_scale(part.train.values, part.series.season) for part in parts]
+    counts = [len(part.test) for part in parts]
+    scale = np.repeat(scales, counts) if len(parts) > 1 else scales[0]
+    others = _joined([baselines.forecasts(part) for part in parts])
     values = {name: _measure(truth, other, scale) for name, other in others.items()}
     own = _measure(truth, forecast, scale)
-    best = min(values, key=lambda name: values[name]["rmse"])
-    lowest = values[best]["rmse"]
+    by = "rmse" if len(parts) == 1 else "mase"
+    best = min(values, key=lambda name: values[name][by])
+    lowest = values[best][by]
     everyone = {"network": forecast, **others}
+    first = parts[0]
     return Score(
         metrics=own,
         baselines=values,
-        skill=1 - own["rmse"] / lowest if lowest else math.nan,
+        skill=1 - own[by] / lowest if lowest else math.nan,
         best_baseline=best,
         per_step={
             name: np.sqrt(np.mean(np.square(truth - other), axis=0))
             for name, other in everyone.items()
         },
-        copy_lag=copy_lag(split.test.values, forecast[:, 0], split.test.window),
+        copy_lag=copy_lag(first.test.values, forecast[:, 0], first.test.window)
+        if len(parts) == 1
+        else None,
         truth=truth,
         forecast=forecast,
-        first_row=split.test.first_row + split.test.window,
-        name=split.series.name,
+        first_row=first.test.first_row + first.test.window,
+        name=split.data.name,
+        by=by,
+        owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
     )
+
+
+def _joined(found: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The baselines that every series has, series after series."""
+    return {
+        name: np.concatenate([each[name] for each in found])
+        for name in found[0]
+        if all(name in each for each in found)
+    }
 
 
 def copy_lag(values: np.ndarray, forecast: np.ndarray, window: int) -> int | None:
@@ -217,7 +242,9 @@ def check_rollout(split: Split, steps: int) -> None:
         )
 
 
-def _measure(truth: np.ndarray, forecast: np.ndarray, scale: float) -> dict[str, float]:
+def _measure(
+    truth: np.ndarray, forecast: np.ndarray, scale: float | np.ndarray
+) -> dict[str, float]:
     values = {name: measure(truth, forecast) for name, measure in METRICS.items()}
     return values | {"mase": mase(truth, forecast, scale)}
 

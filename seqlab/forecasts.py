@@ -86,8 +86,5 @@ def write_csv(made: Forecast, path: Path) -> Path:
 
 
 def _labels(series: Series, steps: int) -> Any:
-    if series.times is None or series.times.freq is None:
-        return np.arange(len(series) + 1, len(series) + steps + 1)
-    import pandas as pd
-
-    return pd.date_range(series.times[-1], periods=steps + 1, freq=series.times.freq)[1:]
+    times = series.times_ahead(steps)
+    return np.arange(len(series) + 1, len(series) + steps + 1) if times is None else times

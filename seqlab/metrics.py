@@ -53,12 +53,18 @@ def smape(truth: np.ndarray, forecast: np.ndarray) -> float:
     return float(200 * np.mean(np.divide(error, size, out=np.zeros_like(error), where=size > 0)))
 
 
-def mase(truth: np.ndarray, forecast: np.ndarray, scale: float = float("nan")) -> float:
+def mase(
+    truth: np.ndarray, forecast: np.ndarray, scale: float | np.ndarray = float("nan")
+) -> float:
     """Mean absolute error over `scale`, the training part's own seasonal-naive error (`mase_scale`).
 
-    NaN where that is zero. Source: Hyndman and Koehler (2006).
+    Of several series, each row has its own scale ``[W]``, and those whose scale is zero are left out. NaN
+    where nothing is left. Source: Hyndman and Koehler (2006).
     """
-    return mae(truth, forecast) / scale if scale else float("nan")
+    errors = np.abs(_error(truth, forecast)).mean(axis=-1)
+    scales = np.broadcast_to(scale, errors.shape)
+    known = scales != 0
+    return float(np.mean(errors[known] / scales[known])) if known.any() else float("nan")
 
 
 def mase_scale(training: np.ndarray, season: int | None) -> float:

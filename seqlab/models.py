@@ -1,30 +1,48 @@
 """Recurrent models by name, from a frozen config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from seqlab import cells
+from seqlab import cells, losses
 from seqlab._tensorflow import keras
 from seqlab.config import ModelConfig
 
 __all__ = ["MODELS", "ModelConfig", "build", "summary"]
 
+Shapes = tuple[int, int] | dict[str, tuple[int, ...]]
+Named = Mapping[str, Any]  # tensors
 
-def build(config: ModelConfig, input_shape: tuple[int, int], horizon: int = 1) -> Any:
-    """A Keras model from inputs ``[B, T, D]`` to outputs ``[B, P]``.
 
-    The top layer's final output goes through one dense layer without activation: many steps to one
-    value, or to all P at once.
+def build(
+    config: ModelConfig,
+    input_shape: Shapes,
+    horizon: int = 1,
+    sizes: Sequence[int] = (),
+) -> Any:
+    """A Keras model from inputs ``[B, T, D]`` to outputs ``[B, P]``, or ``[B, P, M]`` as its loss needs.
+
+    The top layer's final output goes through one dense layer: many steps to one value, or to all P at
+    once.
 
     Args:
         config: which model; see `seqlab.config.ModelConfig`.
-        input_shape: (T, D); T may be None.
+        input_shape: (T, D); T may be None. Or the shapes of inputs by name; see
+            `seqlab.covariates.Covariates.inputs`.
         horizon: P.
+        sizes: codes of each category, where there are some.
     """
-    inputs = keras.Input(input_shape, name="window")
-    last = MODELS[config.model](config, inputs)
-    outputs = keras.layers.Dense(horizon, name="head")(last)
-    return keras.Model(inputs, outputs, name=config.model)
+    if isinstance(input_shape, dict):
+        inputs = {
+            name: keras.Input(shape, name=name, dtype=_type(name))
+            for name, shape in input_shape.items()
+        }
+        seen = _embedded(dict(inputs), sizes)
+    else:
+        inputs = keras.Input(input_shape, name="window")
+        seen = {"past": inputs}
+    features = MODELS[config.model](config, seen, horizon)
+    head, _ = losses.head(config.loss, horizon, **config.loss_options)
+    return keras.Model(inputs, head(features), name=config.model)
 
 
 def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
@@ -35,17 +53,56 @@ def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
     return [(name, shapes, sum(map(_product, shapes))) for name, shapes in rows.items()]
 
 
-def _stacked(config: ModelConfig, inputs: Any) -> Any:
+def _stacked(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Layers on top of each other, reading forwards."""
-    _, states = cells.dynamic_rnn(_stack(config, "layer"), inputs)
-    return states[-1][0]
+    _, states = cells.dynamic_rnn(_stack(config, "layer"), _each_step(inputs))
+    return _with_future(config, states[-1][0], inputs, horizon)
 
 
-def _bidirectional(config: ModelConfig, inputs: Any) -> Any:
+def _bidirectional(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Two independent stacks, one of them reading backwards; their final outputs side by side."""
     stacks = _stack(config, "forward"), _stack(config, "backward")
-    _, ends = cells.bidirectional_dynamic_rnn(*stacks, inputs)
-    return keras.layers.Concatenate()([states[-1][0] for states in ends])
+    _, ends = cells.bidirectional_dynamic_rnn(*stacks, _each_step(inputs))
+    end = keras.layers.Concatenate()([states[-1][0] for states in ends])
+    return _with_future(config, end, inputs, horizon)
+
+
+def _each_step(inputs: Named) -> Any:
+    """The window ``[B, T, D]`` with what is known of the series at each of its steps."""
+    past = inputs["past"]
+    if "static" not in inputs:
+        return past
+    static = keras.layers.RepeatVector(past.shape[1])(inputs["static"])
+    return keras.layers.Concatenate()([past, static])
+
+
+def _with_future(config: ModelConfig, end: Any, inputs: Named, horizon: int) -> Any:
+    """The window's last output ``[B, H]``; or ``[B, P, H]``, each step with what is known of it."""
+    if "future" not in inputs:
+        return end
+    size = config.hidden
+    steps = keras.layers.Dense(horizon * size, activation="tanh", name="steps")(end)
+    steps = keras.layers.Reshape((horizon, size))(steps)
+    both = keras.layers.Concatenate()([steps, inputs["future"]])
+    return keras.layers.Dense(size, activation="tanh", name="with_future")(both)
+
+
+def _embedded(inputs: dict[str, Any], sizes: Sequence[int]) -> Named:
+    """With categories as learned vectors among the attributes ``[B, C]``."""
+    codes = inputs.pop("categories", None)
+    if codes is None:
+        return inputs
+    vectors = [
+        keras.layers.Embedding(size, min(50, (size + 1) // 2), name=f"category_{i}")(codes[:, i])
+        for i, size in enumerate(sizes)
+    ]
+    found = [*([inputs["static"]] if "static" in inputs else []), *vectors]
+    inputs["static"] = keras.layers.Concatenate()(found) if len(found) > 1 else found[0]
+    return inputs
+
+
+def _type(name: str) -> str:
+    return "int32" if name in ("categories", "series", "phase") else "float32"
 
 
 def _stack(config: ModelConfig, name: str) -> Any:
@@ -66,7 +123,7 @@ def _product(shape: tuple[int, ...]) -> int:
     return product
 
 
-MODELS: dict[str, Callable[[ModelConfig, Any], Any]] = {
+MODELS: dict[str, Callable[[ModelConfig, Named, int], Any]] = {
     "stacked": _stacked,
     "bidirectional": _bidirectional,
 }

@@ -21,7 +21,6 @@ import hashlib
 import json
 import os
 import platform
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,16 +31,15 @@ from typing import Any
 
 import numpy as np
 
+from seqlab import series_files
 from seqlab.config import FORMAT, Config
-from seqlab.datasets import Series, Split, split
+from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError
-from seqlab.repair import Repair
 
-__all__ = ["RUNS", "Run", "create", "find", "listed", "load", "save_series", "written"]
+__all__ = ["RUNS", "Run", "create", "find", "listed", "load", "written"]
 
 RUNS = Path("runs")  # where runs go unless told otherwise
 LATEST = RUNS / "latest"
-REPAIR = ("filled", "file_rows", "left_out")  # arrays of series.npz, if gaps could be filled
 HISTORY = ("step", "loss", "val_loss", "learning_rate")  # columns of history.csv
 
 
@@ -58,14 +56,27 @@ class Run:
     config: Config
 
     @cached_property
-    def series(self) -> Series:
+    def data(self) -> Series | Panel:
         """The data that the run was trained on, all of it."""
-        return _load_series(self.path / "series.npz")
+        return series_files.read(self.path / "series.npz")
+
+    @property
+    def series(self) -> Series:
+        """The same, where it is one series.
+
+        Raises:
+            SeqlabError: it is several.
+        """
+        if isinstance(self.data, Series):
+            return self.data
+        raise SeqlabError(
+            f"{self.path}: trained on {len(self.data)} series: this takes a run of one"
+        )
 
     @cached_property
-    def split(self) -> Split:
+    def split(self) -> Split | PanelSplit:
         """The windows and the scaler, made again from the data."""
-        return split(self.series, self.config.data)
+        return split(self.data, self.config.data, self.config.needs)
 
     @cached_property
     def model(self) -> Any:
@@ -123,7 +134,7 @@ class Run:
         return folder
 
 
-def create(config: Config, series: Series, path: Path | None = None) -> Run:
+def create(config: Config, data: Series | Panel, path: Path | None = None) -> Run:
     """Make the folder of a new run and write what it starts from.
 
     Raises:
@@ -137,9 +148,11 @@ def create(config: Config, series: Series, path: Path | None = None) -> Run:
         raise SeqlabError(f"{path}: {what} already. Use --resume, or another --out")
     try:
         (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        save_series(path / "series.npz", series)
+        arrays = series_files.arrays_of(data)
+        with written(path / "series.npz") as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
         with written(path / "config.json") as temporary:
-            temporary.write_text(json.dumps(_record(config, series), indent=2) + "\n")
+            temporary.write_text(json.dumps(_record(config, arrays), indent=2) + "\n")
     except OSError as error:
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Use another --out"
@@ -222,51 +235,13 @@ def written(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def save_series(path: Path, series: Series) -> None:
-    """Write a series as plain arrays."""
-    about = {"name": series.name, "season": series.season, "test_rows": series.test_rows}
-    arrays = {"values": series.values}
-    if series.times is not None:
-        about |= {"freq": series.times.freqstr, "zone": str(series.times.tz or "")}
-        arrays["times"] = series.times.as_unit("ns").asi8
-    if series.repair is not None:
-        arrays |= {name: getattr(series.repair, name) for name in REPAIR}
-    arrays["about"] = np.array(json.dumps(about))
-    with written(path) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
-
-
-def _load_series(path: Path) -> Series:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            values, stamps = file["values"], file.get("times")
-            repair = Repair(*(file[name] for name in REPAIR)) if REPAIR[0] in file else None
-        if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise ValueError("its values are not a row of finite numbers")
-        times = _stored_times(stamps, about) if stamps is not None else None
-        if repair and not values.shape == repair.filled.shape == repair.file_rows.shape:
-            raise ValueError("what was filled does not belong to its values")
-        return Series(about["name"], values, times, about["season"], about["test_rows"], repair)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
-
-
-def _stored_times(stamps: np.ndarray, about: dict[str, Any]) -> Any:
-    import pandas as pd
-
-    times = pd.DatetimeIndex(stamps, tz="UTC" if about["zone"] else None)
-    times = times.tz_convert(about["zone"]) if about["zone"] else times
-    return pd.DatetimeIndex(times, freq=about["freq"])
-
-
-def _record(config: Config, series: Series) -> dict[str, Any]:
+def _record(config: Config, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     packages = ("seqlab", "tensorflow", "keras", "numpy")
     return {
         "format": FORMAT,
         **config.to_json(),
-        "rows": len(series),
-        "data_sha256": hashlib.sha256(np.ascontiguousarray(series.values).tobytes()).hexdigest(),
+        "rows": len(arrays["values"]),
+        "data_sha256": hashlib.sha256(np.ascontiguousarray(arrays["values"]).tobytes()).hexdigest(),
         "versions": {name: version(name) for name in packages}
         | {"python": platform.python_version()},
         "processor": platform.processor() or platform.machine(),

@@ -1,50 +1,98 @@
 """From windows in original units to what a network sees, and back."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from seqlab.errors import SeqlabError
 
 __all__ = ["Scaler"]
 
 _SAMPLE = 10_000  # windows are enough to measure how far values move within one
+PER_WINDOW = ("last", "window", "mean")  # kinds whose shift or scale each window brings itself
+SMALLEST = (
+    1e-3  # of a window's own scale, in those of the training part: for windows that stand still
+)
 
 
 @dataclass(frozen=True)
 class Scaler:
     """How windows are scaled; every constant was fitted on the training part.
 
-    The kind decides what the network is given (D features) and asked for:
+    A transform comes first: none, the logarithm, or the power of Box and Cox (1964) that makes the
+    training part most like a normal distribution. Then the kind decides what the network is given (D
+    features) and asked for:
 
     - ``none``: the values; the values to come (D = 1).
     - ``standard``: the values less their mean, over their standard deviation; the same (D = 1).
+    - ``robust``: less their median, over the distance of their quartiles (D = 1).
+    - ``minmax``: from 0, the lowest, to 1, the highest of the training part (D = 1).
     - ``last``: two features, the change from the window's last value and the standardised value
       itself; the change to come. A network that outputs 0 then repeats the last value, so it spends
       its weights on what persistence cannot say; the level stays visible to it for series whose
       behaviour depends on it.
+    - ``window``: less the window's own mean, over its own standard deviation (D = 1): reversible
+      instance normalisation (Kim et al., 2022) without its trained factors: the layers beside have some.
+    - ``mean``: over the window's own mean of absolute values (D = 1), as in DeepAR: a scale, no shift.
+
+    Constants are numbers, or arrays for windows of several series; see `stacked`.
     """
 
     kind: str
-    mean: float = 0.0  # original units
-    std: float = 1.0  # original units
-    input_change: float = 1.0  # root mean square change within a window, in stds
-    target_change: float = 1.0  # ... and from its last value to the targets
+    mean: float | np.ndarray = 0.0  # of the transformed values; the median, the lowest
+    std: float | np.ndarray = 1.0  # likewise; the distance of the quartiles, or lowest to highest
+    input_change: float | np.ndarray = 1.0  # root mean square change within a window, in stds
+    target_change: float | np.ndarray = 1.0  # ... and from its last value to the targets
+    transform: str = "none"
+    power: float | np.ndarray = 1.0  # lambda of Box and Cox; 0 is the logarithm
 
     @classmethod
-    def fit(cls, kind: str, values: np.ndarray, window: int, horizon: int) -> "Scaler":
-        """Measure the training part's values, ``[N]``; nothing else is ever looked at."""
+    def fit(
+        cls, kind: str, values: np.ndarray, window: int, horizon: int, transform: str = "none"
+    ) -> "Scaler":
+        """Measure the training part's values, ``[N]``; nothing else is ever looked at.
+
+        Raises:
+            SeqlabError: a logarithm of values that are not positive.
+        """
+        power = _power(transform, values)
+        made = cls(kind, transform=transform, power=power)
         if kind == "none":
-            return cls(kind)
-        mean, std = (
-            float(np.mean(values, dtype=np.float64)),
-            _spread(np.std(values, dtype=np.float64)),
-        )
-        if kind == "standard":
-            return cls(kind, mean, std)
+            return made
+        values = made._forward(values)
+        mean, std = _centre_and_spread(kind, values)
+        made = dataclasses.replace(made, mean=mean, std=std)
+        if kind != "last":
+            return made
         views = np.lib.stride_tricks.sliding_window_view(values, window + horizon)
         views = views[:: max(1, len(views) // _SAMPLE)].astype(np.float64)
         changes = (views - views[:, window - 1 : window]) / std
         inputs, targets = changes[:, : window - 1], changes[:, window:]
-        return cls(kind, mean, std, _spread(_rms(inputs)), _spread(_rms(targets)))
+        input_change, target_change = _spread(_rms(inputs)), _spread(_rms(targets))
+        return dataclasses.replace(made, input_change=input_change, target_change=target_change)
+
+    @classmethod
+    def stacked(cls, scalers: Sequence["Scaler"]) -> "Scaler":
+        """One for the windows of S series: constants ``[S]``, to be taken from by `at`."""
+        first = scalers[0]
+        names = [
+            f.name for f in dataclasses.fields(cls) if isinstance(getattr(first, f.name), float)
+        ]
+        arrays: dict[str, Any] = {
+            name: np.array([getattr(s, name) for s in scalers]) for name in names
+        }
+        return dataclasses.replace(first, **arrays)
+
+    def at(self, owner: np.ndarray) -> "Scaler":
+        """The constants of these windows' series, ``[..., 1]``, for series ``[...]`` of those stacked."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        arrays: dict[str, Any] = {
+            name: v[owner][..., None] for name, v in values.items() if isinstance(v, np.ndarray)
+        }
+        return dataclasses.replace(self, **arrays)
 
     @property
     def features(self) -> int:
@@ -53,26 +101,83 @@ class Scaler:
 
     def inputs(self, windows: np.ndarray) -> np.ndarray:
         """``[..., T]`` in original units to ``[..., T, D]`` float32 for the network."""
-        level = (windows - self.mean) / self.std
+        windows = self._forward(windows)
         if self.kind != "last":
-            return level[..., None].astype(np.float32)
+            shift, scale = self._frame(windows)
+            return ((windows - shift) / scale)[..., None].astype(np.float32)
+        level = (windows - self.mean) / self.std
         change = (level - level[..., -1:]) / self.input_change
         return np.stack([change, level], axis=-1).astype(np.float32)
 
     def targets(self, windows: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Targets ``[..., P]`` in original units to what the network is asked for, float32."""
-        shift, scale = self._frame(windows)
-        return ((targets - shift) / scale).astype(np.float32)
+        shift, scale = self._frame(self._forward(windows))
+        return ((self._forward(targets) - shift) / scale).astype(np.float32)
 
     def restore(self, windows: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs ``[..., P]`` for these windows to original units, float64."""
-        shift, scale = self._frame(windows)
-        return outputs.astype(np.float64) * scale + shift
+        shift, scale = self._frame(self._forward(windows))
+        return self._backward(outputs.astype(np.float64) * scale + shift)
 
-    def _frame(self, windows: np.ndarray) -> tuple[np.ndarray | float, float]:
+    def _frame(self, windows: np.ndarray) -> tuple[np.ndarray | float, np.ndarray | float]:
+        """Shift and scale of transformed windows ``[..., T]``, as numbers or ``[..., 1]``."""
         if self.kind == "last":
             return windows[..., -1:], self.std * self.target_change
+        if self.kind == "window":
+            return windows.mean(-1, keepdims=True), self._at_least(windows.std(-1, keepdims=True))
+        if self.kind == "mean":
+            return 0.0, self._at_least(np.abs(windows).mean(-1, keepdims=True))
         return self.mean, self.std
+
+    def _at_least(self, scale: np.ndarray) -> np.ndarray:
+        """A window that stands still has no scale of its own."""
+        return np.maximum(scale, SMALLEST * self.std)
+
+    def _forward(self, values: np.ndarray) -> np.ndarray:
+        if self.transform == "none":
+            return values
+        values = np.asarray(values, np.float64)
+        power = np.asarray(self.power)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            logs = np.log(values)
+        # expm1 keeps its digits where the power is near zero, and is the logarithm's own limit there.
+        return np.where(power == 0, logs, np.expm1(power * logs) / np.where(power == 0, 1, power))
+
+    def _backward(self, values: np.ndarray) -> np.ndarray:
+        if self.transform == "none":
+            return values
+        power = np.asarray(self.power)
+        # Below -1 / power there is nothing that the transform could have come from: the lowest that is.
+        inside = np.maximum(power * values, -1 + 1e-9)
+        return np.exp(
+            np.where(power == 0, values, np.log1p(inside) / np.where(power == 0, 1, power))
+        )
+
+
+def _power(transform: str, values: np.ndarray) -> float:
+    if transform == "none":
+        return 1.0
+    if values.min() <= 0:
+        raise SeqlabError(
+            f"--transform {transform} needs positive values; the lowest of the training part is"
+            f" {values.min():.4g}. Use --transform none"
+        )
+    if transform == "log" or np.ptp(values) == 0:
+        return 0.0
+    from scipy import stats  # here, because it takes a moment to load
+
+    return float(np.clip(stats.boxcox_normmax(values.astype(np.float64), method="mle"), -2, 2))
+
+
+def _centre_and_spread(kind: str, values: np.ndarray) -> tuple[float, float]:
+    if kind == "robust":
+        low, middle, high = np.percentile(values, (25, 50, 75))
+        return float(middle), _spread(high - low)
+    if kind == "minmax":
+        return float(values.min()), _spread(np.ptp(values))
+    if kind == "mean":
+        return 0.0, _spread(np.mean(np.abs(values), dtype=np.float64))
+    return float(np.mean(values, dtype=np.float64)), _spread(np.std(values, dtype=np.float64))
 
 
 def _rms(values: np.ndarray) -> float:

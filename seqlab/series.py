@@ -27,6 +27,10 @@ class Series:
         season: rows per season, or None where none is known.
         test_rows: rows at the end that are the test part by definition, or None to take a share.
         repair: what was filled or left out on the way from a file; None where nothing could be.
+        past: ``[N, C]``, other columns, each known up to the row where a forecast is made; or None.
+        future: ``[N + E, F]``, columns that are known ahead, E rows beyond the last value; or None.
+        static: ``[C]``, numbers that belong to the series as a whole; or None.
+        categories: labels that do.
     """
 
     name: str
@@ -35,6 +39,10 @@ class Series:
     season: int | None = None
     test_rows: int | None = None
     repair: Repair | None = None
+    past: np.ndarray | None = None
+    future: np.ndarray | None = None
+    static: np.ndarray | None = None
+    categories: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,6 +58,14 @@ class Series:
             return None
         days = (self.times[:2] == self.times[:2].normalize()).all()
         return str(self.times[row].date() if days else self.times[row])
+
+    def times_ahead(self, steps: int) -> Any:
+        """The times of the next steps; None where rows are just counted or unevenly spaced."""
+        if self.times is None or self.times.freq is None:
+            return None
+        import pandas as pd
+
+        return pd.date_range(self.times[-1], periods=steps + 1, freq=self.times.freq)[1:]
 
     def label(self, row: int) -> str:
         """This row, counted from 0, as a person finds it: its number in the file and its time."""

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqlab import table_files
 from seqlab._even_times import at, even, regular
 from seqlab.errors import SeqlabError
 from seqlab.repair import Repair, lines
 from seqlab.series import Series
 
-__all__ = ["read", "read_frame"]
+__all__ = ["column_of", "read", "read_frame", "times_of"]
 
 # Rows in the usual season of a pandas frequency, less its anchor (W-SUN is W).
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
@@ -31,18 +32,18 @@ def read(path: str | Path, target: str | None = None, missing: str = "error") ->
     Raises:
         SeqlabError: naming the file, and the row and column where there is one.
     """
-    path = Path(path)
     try:
-        frame = _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
-        return read_frame(frame, target, missing)
+        return read_frame(table_files.read(path), target, missing)
     except SeqlabError as error:
         raise SeqlabError(f"{path}: {error}") from error
-    except OSError as error:
-        raise SeqlabError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def read_frame(
-    frame: pd.DataFrame, target: str | None = None, missing: str = "error", name: str | None = None
+    frame: pd.DataFrame,
+    target: str | None = None,
+    missing: str = "error",
+    name: str | None = None,
+    time: str | None = None,
 ) -> Series:
     """One numeric column of a DataFrame as a series.
 
@@ -56,6 +57,7 @@ def read_frame(
             leaves out the rows before the first value; ``drop`` drops rows without a value and takes
             the others as evenly spaced. `Series.repair` says what was done.
         name: of the series; by default the column's.
+        time: the column of times; by default the first that holds dates.
 
     Raises:
         SeqlabError: no rows, no such column, text or infinite or missing values, times that are
@@ -63,8 +65,8 @@ def read_frame(
     """
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
-    column = _target(frame, target)
-    times = _times(frame, column)
+    column = column_of(frame, target)
+    times = times_of(frame, column, time)
     values = _numbers(frame[column], column)
     if times is not None:
         _check_order(times)
@@ -75,57 +77,12 @@ def read_frame(
     return Series(name or str(column), values, times, season, repair=repair)
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    _check_file(path)
-    with path.open("rb") as file:
-        start = file.read(4096)
-    if not start.strip():
-        raise SeqlabError("the file is empty. Name one with a header and a row per time")
-    if b"\0" in start:
-        raise SeqlabError(
-            f"not a text file (byte {start.index(0)} is zero). Save it as CSV in UTF-8, or Parquet"
-        )
-    header = re.sub(rb'"[^"]*"', b"", start.split(b"\n")[0])  # names may hold separators
-    separator = max(",;\t", key=lambda c: header.count(c.encode()))
-    try:
-        frame = pd.read_csv(path, sep=separator, low_memory=False)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise SeqlabError(
-            f"not a CSV file in UTF-8: {_first_line(error)}. Save it as such, or as Parquet"
-        ) from error
-    if any(_is_number(name) for name in frame.columns):
-        raise SeqlabError(f"no header: the first line is {', '.join(frame.columns)}. Add the names")
-    return frame
+def column_of(frame: pd.DataFrame, target: str | None) -> Any:
+    """The column to forecast: the one that is named, or the only numeric one.
 
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    _check_file(path)
-    try:
-        return pd.read_parquet(path)
-    except ImportError as error:
-        raise SeqlabError("Parquet needs a further package: pip install pyarrow") from error
-    except (ValueError, OSError) as error:
-        raise SeqlabError(
-            f"not a Parquet file: {_first_line(error)}. Save it as such, or as .csv"
-        ) from error
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise SeqlabError("this is a folder. Name one file")
-    if not path.exists():
-        raise SeqlabError("no such file. `seqlab data` lists the series that need none")
-
-
-def _target(frame: pd.DataFrame, target: str | None) -> Any:
+    Raises:
+        SeqlabError: there is no such column, or not one alone.
+    """
     if target is not None:
         if target not in frame.columns:
             raise SeqlabError(
@@ -168,10 +125,17 @@ def _numbers(column: pd.Series, name: Any) -> np.ndarray:
     return values
 
 
-def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
-    if isinstance(frame.index, pd.DatetimeIndex):
+def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.DatetimeIndex | None:
+    """The times of a table's rows, as they stand there; None if it has none.
+
+    Raises:
+        SeqlabError: some are not times like the others; or the column that is asked for holds none.
+    """
+    if isinstance(frame.index, pd.DatetimeIndex) and time is None:
         return frame.index
-    for name in frame.columns:
+    if time is not None and time not in frame.columns:
+        raise SeqlabError(f"no column {time!r}. Columns: {', '.join(map(str, frame.columns))}")
+    for name in frame.columns if time is None else [time]:
         column = frame[name]
         if name == target or pd.api.types.is_numeric_dtype(column):
             continue
@@ -185,6 +149,8 @@ def _times(frame: pd.DataFrame, target: Any) -> pd.DatetimeIndex | None:
                 " Correct it; all must be there, in one form, best as 2024-12-31"
             )
         return pd.DatetimeIndex(times, name=name)
+    if time is not None:
+        raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
     return None
 
 
@@ -259,7 +225,3 @@ def _fill(
     first = int(absent.argmin())  # nothing is known before it: a value there would look ahead
     repair = Repair(absent[first:], rows[first:], rows[:first][rows[:first] > 0])
     return lines(values[first:]), times[first:] if times is not None else None, repair
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]

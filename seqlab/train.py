@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import models, runs
+from seqlab import losses, models, runs
 from seqlab._adam import Adam
 from seqlab._tensorflow import keras, tf
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
-from seqlab.datasets import Split, load, split
+from seqlab.datasets import PanelSplit, Split, load, split
 from seqlab.runs import Run
 from seqlab.runs import load as load_run
 
@@ -46,7 +46,7 @@ def start(
     config: Config,
     out: Path | None = None,
     callbacks: Sequence[Any] = (),
-    data: Split | None = None,
+    data: Split | PanelSplit | None = None,
 ) -> Run:
     """Train from the beginning, in a new run folder.
 
@@ -54,14 +54,14 @@ def start(
         config: what to train on what, and how.
         out: the run folder; by default a new one in ``runs/``.
         callbacks: any Keras callbacks, beside the trainer's own.
-        data: what ``split(load(config.data), config.data)`` gives, where that is at hand.
+        data: what ``split(load(config.data), config.data, config.needs)`` gives, where that is at hand.
 
     Raises:
         SeqlabError: data, sizes or folder that cannot be used.
     """
     if data is None:
-        data = split(load(config.data), config.data)
-    run = runs.create(config, data.series, out)
+        data = split(load(config.data), config.data, config.needs)
+    run = runs.create(config, data.data, out)
     return _train(run, data, callbacks)
 
 
@@ -71,7 +71,12 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
 
 
 def fit(
-    model: Any, data: Split, config: TrainConfig, folder: Path, callbacks: Sequence[Any] = ()
+    model: Any,
+    data: Split | PanelSplit,
+    config: TrainConfig,
+    folder: Path,
+    callbacks: Sequence[Any] = (),
+    loss: Any = "mse",
 ) -> dict[str, list[float]]:
     """Train a model on windows; checkpoints go to a folder, and are gone on from if some are there.
 
@@ -85,6 +90,7 @@ def fit(
         folder: for checkpoints.
         callbacks: any Keras callbacks; one of Keras' steps is a chunk of ours, one of its epochs
             the time between two evaluations.
+        loss: of Keras.
 
     Returns:
         The history: step, loss, val_loss, learning_rate, each a list.
@@ -92,10 +98,10 @@ def fit(
     Raises:
         SeqlabError: the loss is not finite.
     """
-    trainer = Trainer(model.inputs, model.outputs, name="trainer")
+    trainer = Trainer(model.input, model.output, name="trainer")
     steps = count_steps(config, len(data.train))
     trainer.total_steps = steps
-    trainer.compile(optimizer=make_optimizer(config, steps), loss="mse", jit_compile=False)
+    trainer.compile(optimizer=make_optimizer(config, steps), loss=loss, jit_compile=False)
     trainer.optimizer.build(trainer.trainable_variables)
     held = data.validation or data.train
     validation = held.dataset(max(config.batch, 1024))
@@ -162,31 +168,37 @@ class Trainer(keras.Model):
         one_batch = super().train_step
 
         def step(k: Any) -> Any:
-            one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
+            alone(lambda _: one_batch(tf.nest.map_structure(lambda batches: batches[k], data)))
             return k + 1
+
+        # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
+        # of that sum, and with it this whole graph, as long as the process lives.
+        alone = tf.distribute.get_replica_context().merge_call
 
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
         return self.get_metrics_result()
 
 
-def _train(run: Run, data: Split, callbacks: Sequence[Any]) -> Run:
+def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     keras.utils.set_random_seed(run.config.train.seed)
-    model = models.build(run.config.model, data.train.input_shape, run.config.data.horizon)
-    history = fit(model, data, run.config.train, run.path / "checkpoints", callbacks)
+    config = run.config
+    sizes = data.encoding.sizes if isinstance(data, PanelSplit) else ()
+    model = models.build(config.model, data.train.input_shape, config.data.horizon, sizes)
+    _, loss = losses.head(config.model.loss, **config.model.loss_options)
+    history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
     _write_history(run.path / "history.csv", history)
     with runs.written(run.path / "model.keras") as temporary:
         model.save(temporary)
     finished = Run(run.path, run.config)
-    finished.__dict__.update(
-        model=model, split=data, series=data.series
-    )  # at hand, so not read again
+    finished.__dict__.update(model=model, split=data, data=data.data)  # at hand, so not read again
     return finished
 
 
-def edges(config: TrainConfig, input_shape: tuple[int, int], steps: int) -> tuple[list[int], int]:
+def edges(config: TrainConfig, input_shape: models.Shapes, steps: int) -> tuple[list[int], int]:
     """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
-    bytes_per_batch = 4 * config.batch * int(np.prod(input_shape))
+    shapes = input_shape.values() if isinstance(input_shape, dict) else [input_shape]
+    bytes_per_batch = 4 * config.batch * sum(int(np.prod(shape)) for shape in shapes)
     most = min(CHUNK, max(1, CHUNK_BYTES // bytes_per_batch))
     evaluations = min(config.evaluations, steps)
     chunks = -(-steps // (evaluations * most))

@@ -1,21 +1,24 @@
-"""Windows of a series: cut on demand, never copied once per window, shuffled by their indices."""
+"""Windows of series: cut on demand, never copied once per window, shuffled by their indices."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from seqlab.covariates import Covariates
 from seqlab.errors import SeqlabError
 from seqlab.repair import Gaps
 from seqlab.scaling import Scaler
 
-__all__ = ["Order", "Windows", "elements"]
+__all__ = ["Inputs", "Order", "Windows", "elements"]
+
+Inputs = Any  # an array, or arrays by name
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All windows of one stretch of a series; window w starts at the stretch's row w.
+    """All windows of one stretch of a series, or of stretches of several that lie end to end.
 
     Attributes:
         values: ``[N]``, the stretch, in original units; a view, not a copy.
@@ -25,6 +28,9 @@ class Windows:
         layout: ``steps`` gives inputs ``[B, T, D]``; ``features`` gives ``[B, D, T]``.
         first_row: the stretch's first row, counted in the whole series.
         gaps: what was known at each row, where some values were drawn over gaps; else None.
+        beside: what the network is given beside the values; None if nothing.
+        starts: ``[W]``, the first row of each window; None where window w starts at row w.
+        owner: ``[W]``, the series of each window, where there are several.
     """
 
     values: np.ndarray
@@ -34,6 +40,9 @@ class Windows:
     layout: str = "steps"
     first_row: int = 0
     gaps: Gaps | None = None
+    beside: Covariates | None = None
+    starts: np.ndarray | None = None
+    owner: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self) < 1:
@@ -42,38 +51,82 @@ class Windows:
                 f"{len(self.values)} rows; window {self.window} + horizon {self.horizon} needs {need}"
             )
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Windows]") -> "Windows":
+        """The windows of several series as one set, in the order of the series."""
+        begins = np.cumsum([0] + [len(part.values) for part in parts])[:-1]
+        first, counts = parts[0], [len(part) for part in parts]
+        starts = [
+            begin + part.begins(slice(None)) for begin, part in zip(begins, parts, strict=True)
+        ]
+        return replace(
+            first,
+            values=np.concatenate([part.values for part in parts]),
+            scaler=Scaler.stacked([part.scaler for part in parts]),
+            gaps=_joined_gaps(parts),
+            beside=first.beside and Covariates.joined([part.beside for part in parts]),  # type: ignore[misc]
+            starts=np.concatenate(starts).astype(np.int32),
+            owner=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+        )
+
     def __len__(self) -> int:
+        if self.starts is not None:
+            return len(self.starts)
         return max(0, len(self.values) - self.window - self.horizon + 1)
 
     @property
-    def input_shape(self) -> tuple[int, int]:
-        """Of one window: ``(T, D)``, or ``(D, T)`` in the layout ``features``."""
-        shape = (self.window, self.scaler.features)
-        return shape if self.layout == "steps" else shape[::-1]
+    def input_shape(self) -> Any:
+        """Of one window: ``(T, D)``, or ``(D, T)`` in the layout ``features``; or shapes by name."""
+        if not self.beside:
+            shape = self.window, self.scaler.features
+            return shape if self.layout == "steps" else shape[::-1]
+        shapes = {name: array.shape[1:] for name, array in self.given(slice(1)).items()}
+        return shapes | ({"truth": (self.horizon,)} if self.beside.truth else {})
+
+    def begins(self, indices: np.ndarray | slice) -> np.ndarray:
+        """The first row of each of these windows, counted in `values`."""
+        return np.arange(len(self))[indices] if self.starts is None else self.starts[indices]
 
     def raw(self, indices: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs ``[..., T]`` and targets ``[..., P]`` in original units; a slice makes no copy.
+        """Inputs ``[..., T]`` and targets ``[..., P]`` in original units.
 
-        An input that ends inside a gap holds the last known value there: the line that was drawn over
-        the gap leads to a value behind the window. Such inputs are copies.
+        A slice of the windows of one series makes no copy. An input that ends inside a gap holds the
+        last known value there: the line that was drawn over the gap leads to a value behind the window.
+        Such inputs are copies.
         """
         view = np.lib.stride_tricks.sliding_window_view(self.values, self.window + self.horizon)
-        rows = view[indices]
+        rows = view[indices if self.starts is None else self.starts[indices]]
         inputs, targets = rows[..., : self.window], rows[..., self.window :]
         if self.gaps is not None:
-            ends = np.arange(len(self))[indices] + self.window - 1
+            ends = self.begins(indices) + self.window - 1
             inputs = self.gaps.seen(inputs, np.arange(self.window)[::-1], ends)
         return inputs, targets
 
-    def network_inputs(self, raw_inputs: np.ndarray) -> np.ndarray:
-        """``[..., T]`` in original units to what the network is given, in this layout."""
-        inputs = self.scaler.inputs(raw_inputs)
-        return inputs if self.layout == "steps" else np.swapaxes(inputs, -1, -2)
+    def scaler_of(self, indices: np.ndarray | slice) -> Scaler:
+        """The scaler of these windows' series."""
+        return self.scaler if self.owner is None else self.scaler.at(self.owner[indices])
 
-    def batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scaled inputs and targets of these windows, float32."""
+    def batch(self, indices: np.ndarray | slice) -> tuple[Inputs, np.ndarray]:
+        """Scaled inputs and targets of these windows, float32; inputs by name if `beside` says more."""
         inputs, targets = self.raw(indices)
-        return self.network_inputs(inputs), self.scaler.targets(inputs, targets)
+        asked = self.scaler_of(indices).targets(inputs, targets)
+        given = self.given(indices)
+        if self.beside and self.beside.truth:
+            given["truth"] = asked
+        return given, asked
+
+    def given(self, indices: np.ndarray | slice) -> Inputs:
+        """The scaled inputs alone."""
+        scaled = self.scaler_of(indices).inputs(self.raw(indices)[0])
+        if not self.beside:
+            return scaled if self.layout == "steps" else np.swapaxes(scaled, -1, -2)
+        begins = self.begins(indices)
+        owner = np.zeros_like(begins) if self.owner is None else self.owner[indices]
+        return self.beside.inputs(scaled, begins, owner, self.horizon)
+
+    def restore(self, indices: np.ndarray | slice, outputs: np.ndarray) -> np.ndarray:
+        """The network's outputs ``[..., P]`` for these windows to original units."""
+        return self.scaler_of(indices).restore(self.raw(indices)[0], outputs)
 
     def dataset(self, batch: int) -> Any:
         """Every window once and in order, as a ``tf.data.Dataset`` of batches."""
@@ -131,19 +184,28 @@ class Order:
         return self._permutation
 
 
-def elements(count: int, make: Callable[[int], tuple[np.ndarray, ...]]) -> Any:
+def elements(count: int, make: Callable[[int], tuple[Any, ...]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
 
-    The arrays are float32, and differ in their first axis only.
+    The arrays, which may lie in dicts, differ in their first axis only.
     """
     from seqlab._tensorflow import ahead, tf
 
     first = make(0)
+    flat = tf.nest.flatten(first)
+    types = [tf.as_dtype(array.dtype) for array in flat]
 
-    def load(i: Any) -> tuple[Any, ...]:
-        element = tuple(tf.numpy_function(make, [i], [tf.float32] * len(first)))
-        for tensor, like in zip(element, first, strict=True):
+    def load(i: Any) -> Any:
+        arrays = tf.numpy_function(lambda i: tf.nest.flatten(make(i)), [i], types)
+        for tensor, like in zip(arrays, flat, strict=True):
             tensor.set_shape((None, *like.shape[1:]))  # only the first axis may vary
-        return element
+        return tf.nest.pack_sequence_as(first, arrays)
 
     return ahead(tf.data.Dataset.range(count).map(load))
+
+
+def _joined_gaps(parts: Sequence[Windows]) -> Gaps | None:
+    if all(part.gaps is None for part in parts):
+        return None
+    found = [part.gaps or Gaps(np.zeros(len(part.values), int), part.values) for part in parts]
+    return Gaps(np.concatenate([g.since for g in found]), np.concatenate([g.value for g in found]))

@@ -21,9 +21,8 @@ def linear(data):
     """A forecaster of fixed weights, in the scaling of the split: per step another mix of the window."""
     weights = np.arange(1.0, 1 + 3 * 6).reshape(6, 3)
 
-    def forecast(inputs):
-        scaled = data.test.network_inputs(inputs)[..., -1]
-        return data.scaler.restore(inputs, scaled @ weights)
+    def forecast(windows, indices):
+        return windows.restore(indices, windows.given(indices)[..., -1] @ weights)
 
     return forecast
 
@@ -117,16 +116,15 @@ def test_a_window_that_holds_its_first_target_is_named(monkeypatch):
 def test_a_model_that_looks_at_later_windows_is_named():
     def leaking(data):
         plain = linear(data)
-        return lambda inputs: (
-            plain(inputs) + inputs.mean()
-        )  # of all windows: statistics of the batch
+        # of all windows: statistics of the batch
+        return lambda windows, indices: plain(windows, indices) + windows.raw(indices)[0].mean()
 
     assert failed(multisine(300), forecaster=leaking) == {"forecasts up"}
 
 
 def test_a_model_that_knows_the_series_is_named():
     def leaking(data):
-        return lambda inputs: data.test.raw()[1][: len(inputs)] * 0.5
+        return lambda windows, indices: windows.raw(indices)[1] * 0.5
 
     assert failed(multisine(300), forecaster=leaking) == {"forecasts up"}
 
@@ -188,7 +186,7 @@ def test_the_command_names_a_leak_and_leaves_with_2(capsys, monkeypatch):
     assert "LEAKS: row 235 (2024-08-22)" in said.out and "All " not in said.out
     assert said.err.count("\n") == 1
     assert "checks do not hold" in said.err and "values filled in validation" not in said.err
-    assert "scaler: 4 of 4 move" in said.err
+    assert "scaler: 4 of 5 move" in said.err
 
 
 def test_json_holds_every_check(capsys):
@@ -201,7 +199,7 @@ def test_json_holds_every_check(capsys):
 def test_a_run_that_does_not_say_what_was_filled_is_refused():
     run = runs.find()
     old = runs.Run(run.path, run.config)
-    old.__dict__["series"] = dataclasses.replace(run.series, repair=None)
+    old.__dict__["data"] = dataclasses.replace(run.series, repair=None)
     with pytest.raises(SeqlabError, match="Train the run again"):
         audit.audit(old)
 

@@ -8,13 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from seqlab import cli
-from seqlab.commands import make_config
+from seqlab import cli, series_files
 from seqlab.config import CELLS, MISSING, MODELS, OPTIMIZERS, SCALINGS, Config
 from seqlab.datasets import load, split
-from seqlab.runs import save_series
+from seqlab.options import make_config
 from seqlab.series import sin
 
 ROOT = Path(__file__).parent.parent
@@ -191,7 +191,7 @@ def test_a_run_folder_that_cannot_be_used(refused, tmp_path, case, command):
     if config is not None:
         (folder / "config.json").write_text(config)
     if series:
-        save_series(folder / "series.npz", sin())
+        np.savez(folder / "series.npz", **series_files.arrays_of(sin()))
         whole = (folder / "series.npz").read_bytes()
         kept = series if isinstance(series, bytes) else whole[: int(len(whole) * series)]
         (folder / "series.npz").write_bytes(kept)

@@ -114,7 +114,8 @@ def test_forecast_json_and_months(capsys):
 def test_forecast_is_the_models_own(capsys):
     run = runs.load("sales")
     window = run.series.values[-14:]
-    outputs = run.model(run.split.test.network_inputs(window[None])).numpy()
+    scaled = run.split.scaler.inputs(window[None])
+    outputs = run.model(scaled).numpy()
     expected = run.split.scaler.restore(window[None], outputs)[0]
     cli.main(["forecast", "sales", "--json"])
     found = json.loads(capsys.readouterr().out)["forecast"]
@@ -192,11 +193,12 @@ def test_options_reach_the_config():
         " --horizon 2 --steps 11 --batch 4 --optimizer sgd --learning-rate 0.5 --seed 9 --season 8"
         " --missing drop --scaling standard"
     )
-    from seqlab.commands import make_config
+    from seqlab.options import make_config
 
     config = make_config(cli.parser().parse_args(text.split()))
     assert config.model.__dict__ == {
         "model": "bidirectional", "cell": "gru", "layers": 3, "hidden": 7, "dropout": 0.2,
+            "loss": "mse", "levels": (0.1, 0.5, 0.9), "under": 10.0,
     }  # fmt: skip
     assert (config.data.window, config.data.horizon, config.data.season) == (5, 2, 8)
     assert (config.data.missing, config.data.scaling) == ("drop", "standard")

@@ -17,7 +17,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors", "repair"],
+    ["errors", "repair", "covariates", "calendars"],
     [
         "config",
         "metrics",
@@ -32,6 +32,7 @@ ORDER = [
         "series",
         "sequences",
         "_even_times",
+        "table_files",
         "scaling",
         "chunks",
         "panel_metrics",
@@ -48,8 +49,10 @@ ORDER = [
     ],
     [
         "windows",
+        "panel",
         "tables",
         "losses",
+        "options",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -57,7 +60,16 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["datasets", "_parts", "lstms", "scans", "attention", "connections", "dropouts"],
+    ["panel_tables", "series_files"],
+    [
+        "datasets",
+        "_parts",
+        "lstms",
+        "scans",
+        "attention",
+        "connections",
+        "dropouts",
+    ],
     ["_layers"],
     ["_drivers"],
     ["cells"],
@@ -74,6 +86,8 @@ LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables"
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
+LIGHT += ["options"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
@@ -106,8 +120,9 @@ def test_data_and_models_do_not_know_each_other():
         "series",
         "sequences",
         "tables",
-        "sequences",
         "sequence_files",
+        "panel",
+        "covariates",
     ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
     for name in ("cells", "models", "heads", "losses", "_drivers", "_layers", "_fused"):

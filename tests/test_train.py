@@ -1,6 +1,7 @@
 """The trainer: the same bits after an interruption, the best weights, Keras' callbacks."""
 
 import dataclasses
+import gc
 import json
 
 import keras
@@ -199,3 +200,19 @@ def test_the_first_validation_loss_is_of_all_windows_too():
     first = train.models.build(SMALL.model, data.train.input_shape)
     loss = float(np.mean((first(x).numpy() - y) ** 2))
     assert run.history["val_loss"][0] == pytest.approx(loss, rel=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "minlstm"])
+def test_graphs_of_a_training_go_with_it(cell):
+    """TensorFlow keeps every gradient that is made in a graph, and with it the graph."""
+    config = dataclasses.replace(SMALL, model=ModelConfig(cell=cell, layers=2, hidden=4))
+    config = dataclasses.replace(config, train=TrainConfig(steps=2, evaluations=1))
+
+    def held():
+        train.start(config, data=make())
+        gc.collect()
+        return sum(type(value).__name__ == "FuncGraph" for value in gc.get_objects())
+
+    held()  # the kernels' own graphs, which the next training uses again
+    before = held()
+    assert held() == before

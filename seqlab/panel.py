@@ -1,0 +1,128 @@
+"""Several series that one network learns together, and the columns that come beside their values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seqlab import calendars
+from seqlab.covariates import Covariates
+from seqlab.errors import SeqlabError
+from seqlab.series import Series
+
+__all__ = ["Encoding", "Panel"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """S series with the same columns beside them.
+
+    Attributes:
+        name: what plots and tables call it.
+        series: S of them, with different names.
+    """
+
+    name: str
+    series: tuple[Series, ...]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How columns become numbers for a network; all of it learned from the training parts.
+
+    Attributes:
+        past: mean and standard deviation of each past column, ``[C]`` each.
+        future: the same of the columns that are known ahead, ``[F]``.
+        static: the same of the attributes of series, ``[C]``.
+        codes: for each category, its values to 1, 2, ...; 0 is for what is not among them.
+    """
+
+    past: tuple[np.ndarray, np.ndarray]
+    future: tuple[np.ndarray, np.ndarray]
+    static: tuple[np.ndarray, np.ndarray]
+    codes: tuple[dict[str, int], ...] = field(default=())
+
+    @classmethod
+    def fit(cls, series: Sequence[Series], rows: Sequence[int]) -> "Encoding":
+        """Measure the first rows of each series, as many as its training part has."""
+        pairs = list(zip(series, rows, strict=True))
+        labels = zip(*(s.categories for s in series), strict=True)
+        return cls(
+            _measure([s.past[:n] for s, n in pairs if s.past is not None]),
+            _measure([s.future[:n] for s, n in pairs if s.future is not None]),
+            _measure([s.static[None] for s in series if s.static is not None]),
+            tuple({label: i + 1 for i, label in enumerate(sorted(set(found)))} for found in labels),
+        )
+
+    def of(
+        self,
+        series: Series,
+        number: int,
+        needs: Sequence[str],
+        calendar: bool = False,
+        ahead: int = 0,
+    ) -> Covariates | None:
+        """What a network is given beside the values of this series, all its rows; None if nothing.
+
+        Args:
+            series: it.
+            number: its place in the panel, from 0.
+            needs: what else a model asks for: ``series``, ``phase``, ``truth``.
+            calendar: whether to add the calendar's columns to those that are known ahead.
+            ahead: rows beyond the last value.
+
+        Raises:
+            SeqlabError: a calendar without times.
+        """
+        future = _scaled(series.future, self.future)
+        if calendar:
+            columns = _calendar(series, ahead)
+            known = [] if future is None else [future[: len(columns)]]
+            future = np.concatenate([*known, columns], axis=1)
+        season = series.season or 1
+        made = Covariates(
+            past=_scaled(series.past, self.past),
+            future=future if future is None else future[: len(series) + ahead],
+            static=None if series.static is None else _scaled(series.static[None], self.static),
+            categories=self._codes(series),
+            series=np.array([number], np.int32) if "series" in needs else None,
+            phase=(np.arange(len(series)) % season).astype(np.int32) if "phase" in needs else None,
+            truth="truth" in needs,
+        )
+        return made or None
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many codes each category has, the 0 included."""
+        return tuple(len(codes) + 1 for codes in self.codes)
+
+    def _codes(self, series: Series) -> np.ndarray | None:
+        if not series.categories:
+            return None
+        pairs = zip(self.codes, series.categories, strict=True)
+        return np.array([[codes.get(label, 0) for codes, label in pairs]], np.int32)
+
+
+def _calendar(series: Series, ahead: int) -> np.ndarray:
+    times = series.times
+    if times is None:
+        raise SeqlabError(f"{series.name}: --calendar needs times, and its rows are only counted")
+    return calendars.features(times.append(series.times_ahead(ahead)) if ahead else times)[0]
+
+
+def _measure(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    if not columns:
+        return np.empty(0), np.empty(0)
+    values = np.concatenate(columns).astype(np.float64)
+    spread = values.std(axis=0)
+    return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def _scaled(columns: np.ndarray | None, about: tuple[np.ndarray, np.ndarray]) -> np.ndarray | None:
+    if columns is None:
+        return None
+    mean, spread = about
+    return np.asarray((columns - mean) / spread, np.float32)

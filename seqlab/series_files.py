@@ -1,0 +1,139 @@
+"""Series as plain arrays in one ``.npz``: end to end, with a description in JSON. Nothing is a pickle."""
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab.errors import SeqlabError
+from seqlab.panel import Panel
+from seqlab.repair import Repair
+from seqlab.series import Series
+
+__all__ = ["arrays_of", "read"]
+
+REPAIR = ("filled", "file_rows", "left_out")
+COLUMNS = ("past", "future", "static")
+
+
+def arrays_of(data: Series | Panel) -> dict[str, np.ndarray]:
+    """What to write."""
+    series = (data,) if isinstance(data, Series) else data.series
+    about = {
+        "panel": None if isinstance(data, Series) else data.name,
+        "series": [_about(one) for one in series],
+    }
+    arrays = {"about": np.array(json.dumps(about)), "values": _joined([s.values for s in series])}
+    stamps = [s.times.as_unit("ns").asi8 for s in series if s.times is not None]
+    repairs = [s.repair for s in series if s.repair is not None]
+    if stamps:
+        arrays["times"] = _joined(stamps)
+    for name in REPAIR:
+        if repairs:
+            arrays[name] = _joined([getattr(repair, name) for repair in repairs])
+    for name in COLUMNS:
+        found = [getattr(s, name).ravel() for s in series if getattr(s, name) is not None]
+        if found:
+            arrays[name] = _joined(found)
+    return arrays
+
+
+def read(path: Path) -> Series | Panel:
+    """What was written.
+
+    Raises:
+        SeqlabError: the file is damaged, or holds something else.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            pieces = {name: _Pieces(file[name]) for name in file.files if name != "about"}
+        values = pieces["values"].rest
+        if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise ValueError("its values are not a row of finite numbers")
+        series = tuple(_series(one, pieces) for one in about["series"])
+        if any(len(piece.rest) for piece in pieces.values()):
+            raise ValueError("it holds more than it describes")
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
+    if about["panel"] is None:
+        return series[0]
+    return Panel(about["panel"], series)
+
+
+class _Pieces:
+    """An array from which pieces are taken, one after the other."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.rest = array
+
+    def take(self, shape: Sequence[int]) -> np.ndarray:
+        """The next piece."""
+        size = int(np.prod(shape))
+        if size > len(self.rest) or min(shape, default=0) < 0:
+            raise ValueError("it holds less than it describes")
+        piece, self.rest = self.rest[:size], self.rest[size:]
+        return piece.reshape(shape)
+
+
+def _about(series: Series) -> dict[str, Any]:
+    shapes = {n: list(v.shape) for n in COLUMNS if (v := getattr(series, n)) is not None}
+    about = {
+        "name": series.name,
+        "rows": len(series),
+        "season": series.season,
+        "test_rows": series.test_rows,
+        "shapes": shapes,
+        "categories": list(series.categories),
+        "left_out": None if series.repair is None else len(series.repair.left_out),
+    }
+    if series.times is not None:
+        about |= {"freq": series.times.freqstr, "zone": str(series.times.tz or "")}
+    return about
+
+
+def _series(about: dict[str, Any], pieces: dict[str, _Pieces]) -> Series:
+    rows = about["rows"]
+    values = pieces["values"].take([rows])
+    times = _times(pieces["times"].take([rows]), about) if "zone" in about else None
+    repair = None
+    if about["left_out"] is not None:
+        sizes = rows, rows, about["left_out"]
+        taken = (pieces[name].take([size]) for name, size in zip(REPAIR, sizes, strict=True))
+        repair = Repair(*taken)
+    columns = {name: pieces[name].take(shape) for name, shape in about["shapes"].items()}
+    return Series(
+        about["name"],
+        values,
+        times,
+        about["season"],
+        about["test_rows"],
+        repair,
+        columns.get("past"),
+        columns.get("future"),
+        columns.get("static"),
+        tuple(about["categories"]),
+    )
+
+
+def _times(stamps: np.ndarray, about: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    times = pd.DatetimeIndex(stamps, tz="UTC" if about["zone"] else None)
+    times = times.tz_convert(about["zone"]) if about["zone"] else times
+    return pd.DatetimeIndex(times, freq=about["freq"])
+
+
+def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]

@@ -1,0 +1,77 @@
+"""Tables from files: CSV in UTF-8 with a header, or Parquet; every other kind is refused in one line."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from seqlab.errors import SeqlabError
+
+__all__ = ["read"]
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The table in a file.
+
+    Raises:
+        SeqlabError: no such file, or not a table.
+    """
+    path = Path(path)
+    try:
+        return _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
+    except OSError as error:
+        raise SeqlabError(f"cannot be read: {error.strerror or error}") from error
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    _check_file(path)
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start.strip():
+        raise SeqlabError("the file is empty. Name one with a header and a row per time")
+    if b"\0" in start:
+        raise SeqlabError(
+            f"not a text file (byte {start.index(0)} is zero). Save it as CSV in UTF-8, or Parquet"
+        )
+    header = re.sub(rb'"[^"]*"', b"", start.split(b"\n")[0])  # names may hold separators
+    separator = max(",;\t", key=lambda c: header.count(c.encode()))
+    try:
+        frame = pd.read_csv(path, sep=separator, low_memory=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise SeqlabError(
+            f"not a CSV file in UTF-8: {_first_line(error)}. Save it as such, or as Parquet"
+        ) from error
+    if any(_is_number(name) for name in frame.columns):
+        raise SeqlabError(f"no header: the first line is {', '.join(frame.columns)}. Add the names")
+    return frame
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    _check_file(path)
+    try:
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise SeqlabError("Parquet needs a further package: pip install pyarrow") from error
+    except (ValueError, OSError) as error:
+        raise SeqlabError(
+            f"not a Parquet file: {_first_line(error)}. Save it as such, or as .csv"
+        ) from error
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise SeqlabError("this is a folder. Name one file")
+    if not path.exists():
+        raise SeqlabError("no such file. `seqlab data` lists the series that need none")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]
