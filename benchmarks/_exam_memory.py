@@ -27,14 +27,17 @@ def adding_error(seed, folder, quiet):
 def copying_loss(seed, folder, quiet):
     """Mean cross-entropy over all steps of 2000 new sequences."""
     keras.utils.set_random_seed(seed)
-    steps = BLANKS + 20
-    inputs = keras.Input((steps,), dtype="int32")
-    cell = cells.LSTMCell(128)
+    inputs = keras.Input((None,), dtype="int32")
+    cell = cells.GRUCell(128)
     outputs, _ = cells.dynamic_rnn(cell, keras.ops.one_hot(inputs, SYMBOLS + 2))
     model = keras.Model(inputs, keras.layers.Dense(SYMBOLS + 1)(outputs))
-    remember_long(cell, steps, seed)
+    remember_long(cell, BLANKS + 20, seed)
     rng = np.random.default_rng(seed)
-    fit(model, endless(lambda: copying(rng, 64, BLANKS)), CROSS_ENTROPY, 0.005, 6000, quiet=quiet)
+    # Shorter waits, too: they cost less, and what was kept is learned the same.
+    batches = endless(
+        lambda: copying(rng, 64, rng.integers(1, BLANKS + 1)), (None, None), (None, None)
+    )
+    fit(model, batches, CROSS_ENTROPY, 0.005, 8000, quiet=quiet)
     test, answers = copying(np.random.default_rng((seed, 1)), 2000, BLANKS)
     return model.evaluate(test, answers, 500, verbose=0)
 

@@ -24,6 +24,8 @@ import _tasks as tasks
 import numpy as np
 from _machine import machine
 
+from seqlab import _parts
+
 COLUMNS = (
     "exam",
     "measure",
@@ -131,6 +133,7 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.exams) - set(EXAMS):
         parser.error(f"no exam {', '.join(unknown)}. There are {', '.join(EXAMS)}")
+    _parts.set_threads(_parts.WEIGHTS)  # one thread per part of a batch, as the command line does
     print(machine("seqlab", "tensorflow", "keras"), flush=True)
     rows = [take(EXAMS[name], name, args) for name in args.exams or EXAMS]
     print(f"\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
