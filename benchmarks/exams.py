@@ -4,8 +4,8 @@ python benchmarks/exams.py                              # all of them, one after
 python benchmarks/exams.py adding gunpoint --seeds 5
 
 Each exam prints a row for docs/results/exams.md. Real data is read from the folder in SEQLAB_DATA; exams
-that need it are skipped where it is not set. No setting was chosen by a test part: `_exam_memory.py`,
-`_exam_classes.py` and `_exam_text.py` say how.
+that need it are skipped where it is not set. No setting was chosen by a test part; docs/results/exams.md
+says how they were.
 """
 
 import argparse
