@@ -40,6 +40,7 @@ ORDER = [
         "chunks",
         "panel_metrics",
         "classical",
+        "_cudnn",
         "_fused",
         "_scan",
         "_adam",
