@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from seqlab import __version__, commands, listings
 from seqlab.config import (
     CELLS,
+    FORECASTERS,
     LOSSES,
     MISSING,
     MODELS,
@@ -222,7 +223,9 @@ def _data(to: argparse.ArgumentParser) -> None:
 
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
-    to.add_argument("--model", choices=MODELS, help="default: stacked")
+    to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: stacked")
+    to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
+    to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
     add_model_options(to)
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")

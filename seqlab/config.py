@@ -12,6 +12,7 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 
 __all__ = [
     "CELLS",
+    "FORECASTERS",
     "FORMAT",
     "LOSSES",
     "MODELS",
@@ -33,9 +34,15 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
 MODELS = ("stacked", "bidirectional", "segments")
-LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
+FORECASTERS = ("encoder_decoder", "autoregressive", "smoothed")  # models.FORECASTERS
+LIKELIHOODS = ("gaussian", "student")
+LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", *LIKELIHOODS)
 # What a model asks for beside the values of a series; see panel.Encoding.
-NEEDS: dict[str, tuple[str, ...]] = {}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "encoder_decoder": ("truth",),
+    "autoregressive": ("truth",),
+    "smoothed": ("series", "phase"),
+}
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
@@ -126,13 +133,18 @@ class ModelConfig:
         object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
         check_choice("loss", self.loss, LOSSES)
         check_positive("under", self.under, float)
-        check_choice("model", self.model, MODELS)
+        check_choice("model", self.model, (*MODELS, *FORECASTERS))
         check_choice("cell", self.cell, CELLS)
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
         if self.segment is not None:
             check_positive("segment", self.segment)
+        if self.model == "autoregressive" and self.loss not in LIKELIHOODS:
+            raise SeqlabError(
+                "the model autoregressive draws from a likelihood: use --loss"
+                f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
+            )
 
     @property
     def loss_options(self) -> dict[str, Any]:
@@ -183,6 +195,16 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        scaling, model = self.data.scaling, self.model.model
+        if model == "smoothed" and (
+            scaling not in ("none", "mean") or self.data.transform != "none"
+        ):
+            raise SeqlabError(
+                "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
+                f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""

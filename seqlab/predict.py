@@ -15,6 +15,7 @@ from seqlab.windows import Windows
 __all__ = ["Predictor"]
 
 LEVELS = (0.1, 0.9)  # of the quantiles shown beside a forecast, where all can be had
+DRAWS = 200  # paths, for the quantiles of a model that draws them
 BATCH = 4_096  # windows computed at once
 
 
@@ -38,6 +39,7 @@ class Predictor:
         self._own = model.output_shape[1]  # P of the network itself
         self._like = replace(like, horizon=self._own)
         self._config = config or ModelConfig()
+        self._draw = next((one.sample for one in model.layers if hasattr(one, "sample")), None)
         shapes = self._like.input_shape
         named = isinstance(shapes, dict)
         taken = {t.name: t.shape[1:] for t in model.inputs} if named else model.input_shape[1:]
@@ -91,8 +93,11 @@ class Predictor:
             SeqlabError: the model gives single numbers, or quantiles at other levels.
         """
 
-        def chosen(outputs: np.ndarray) -> np.ndarray:
-            return self._quantiles(outputs, levels)
+        def chosen(given: Any) -> np.ndarray:
+            if self._draw is None:
+                return self._quantiles(self._outputs(given), levels)
+            paths = self._draw(given, DRAWS)  # whose steps depend on each other
+            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
 
         return self._each(windows, indices, chosen)
 
@@ -119,12 +124,12 @@ class Predictor:
         return values[:, windows.window :][:, : windows.horizon]
 
     def _each(self, windows: Windows, indices: np.ndarray | slice, read: Any) -> np.ndarray:
-        """What `read` makes of the scaled outputs, in original units."""
+        """What `read` makes of the network's inputs, its scaled outputs, in original units."""
         chosen = np.arange(len(windows))[indices]
         made = []
         for i in range(0, len(chosen), BATCH):
             piece = chosen[i : i + BATCH]
-            outputs = read(self._outputs(windows.given(piece)))
+            outputs = read(windows.given(piece))
             flat = outputs.reshape(*outputs.shape[:2], -1)
             levels = [windows.restore(piece, flat[..., q]) for q in range(flat.shape[2])]
             made.append(np.stack(levels, axis=-1).reshape(outputs.shape))
@@ -139,7 +144,8 @@ class Predictor:
             }  # which is read in training alone
         return np.asarray(self._call(given))
 
-    def _point(self, outputs: np.ndarray) -> np.ndarray:
+    def _point(self, given: Any) -> np.ndarray:
+        outputs = self._outputs(given)
         if outputs.ndim == 2:
             return outputs
         if self._config.loss == "quantile":

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from seqlab import calendars, panel_tables
-from seqlab.config import DataConfig
-from seqlab.datasets import Panel, Series, split
+from seqlab.config import Config, DataConfig, ModelConfig
+from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
+from seqlab.origins import at_origins
 from seqlab.windows import Windows
 
 DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
@@ -181,6 +182,20 @@ def test_what_lies_behind_the_cuts_does_not_reach_the_training():
         np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_rows_behind_the_end_keep_series_apart():
+    """Every array of a joined set is as long as the values, also where values do not exist yet."""
+    panel = panel_tables.read_frame(long_table(), CONFIG)
+    config = Config(dataclasses.replace(CONFIG, scaling="mean"), ModelConfig("smoothed"))
+    data = split(panel, config.data, config.needs)
+    ends = [np.array([40])] * 2
+    joined = at_origins(data, config, ends).given(slice(None))
+    for number, part in enumerate(data.parts):
+        one = PanelSplit(data.panel, (part,), data.encoding)
+        alone = at_origins(one, config, ends[:1]).given(slice(None))
+        for name in set(alone) - {"series"}:
+            np.testing.assert_array_equal(joined[name][number], alone[name][0], err_msg=name)
+
+
 def test_a_label_that_training_has_not_seen_is_code_zero():
     data = split(panel_tables.read_frame(long_table(), CONFIG), CONFIG)
     stranger = dataclasses.replace(data.parts[0].series, categories=("west",))
@@ -258,13 +273,16 @@ def test_windows_of_a_joined_set_are_checked_too():
 
 def test_calendar_cycles_that_are_longer_than_a_step():
     hours = pd.date_range("2024-01-01", periods=24 * 14, freq="h")
-    columns, names = calendars.features(hours)
-    assert [name.split()[0] for name in names] == ["day"] * 2 + ["week"] * 2 + ["year"] * 2
+    assert calendars.cycles(hours) == ("day", "week")  # the year has not been seen twice
+    columns = calendars.features(hours, ("day", "week"))
     np.testing.assert_allclose(columns[:24, 0], np.sin(2 * np.pi * np.arange(24) / 24), atol=1e-6)
-    np.testing.assert_allclose(columns[: 24 * 7, 2:4], columns[24 * 7 :, 2:4], atol=1e-6)
-    assert columns[0, 3] == 1 and len(np.unique(columns[: 24 * 7, 2:4].round(4), axis=0)) == 24 * 7
-    _, names = calendars.features(pd.date_range("2020-01-01", periods=30, freq="MS"))
-    assert [name.split()[0] for name in names] == ["year", "year"]
+    np.testing.assert_allclose(columns[: 24 * 7], columns[24 * 7 :], atol=1e-6)
+    assert columns[0, 3] == 1 and len(np.unique(columns[: 24 * 7].round(4), axis=0)) == 24 * 7
+    assert calendars.cycles(hours[: 24 * 13]) == ("day",)
+    months = pd.date_range("2020-01-01", periods=36, freq="MS")
+    assert calendars.cycles(months) == ("year",) and calendars.cycles(months[:20]) == ()
+    year = calendars.features(months, ("year",))
+    np.testing.assert_allclose(year[:12], year[12:24], atol=0.02)
 
 
 def test_a_calendar_needs_times():
