@@ -20,6 +20,7 @@ from seqlab.config import (
     SHORT,
     STRATEGIES,
     TRANSFORMS,
+    WEIGH,
 )
 from seqlab.errors import SeqlabError
 
@@ -214,6 +215,7 @@ def _data(to: argparse.ArgumentParser) -> None:
         default="direct",
         help="the horizon at once, or step by step on its own output; default: direct",
     )
+    to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
     to.add_argument(
         "--look-back",
         action="store_true",
@@ -230,6 +232,11 @@ def _train(to: argparse.ArgumentParser) -> None:
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
     to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")
+    to.add_argument(
+        "--no-validation",
+        action="store_true",
+        help="train on these rows, too, and keep the last weights",
+    )
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
     to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")

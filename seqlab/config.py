@@ -24,6 +24,7 @@ __all__ = [
     "SHORT",
     "STRATEGIES",
     "TRANSFORMS",
+    "WEIGH",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -45,12 +46,13 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
-SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
+SCALINGS = ("last", "standard", "robust", "minmax", "window", "recent", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
 SHORT = ("error", "drop")
 STRATEGIES = ("direct", "recursive")
+WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 LAYOUTS = ("steps", "features")
 
 
@@ -78,6 +80,7 @@ class DataConfig:
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
     strategy: str = "direct"  # all P steps at once; "recursive" is one, on its own output
+    weigh: str = "evenly"  # windows of several series: see WEIGH
     look_back: bool = False  # inputs of validation and test may reach back over the cut
     calendar: bool = False  # tell the network where in the day, week and year each row lies
 
@@ -96,6 +99,7 @@ class DataConfig:
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("transform", self.transform, TRANSFORMS)
         check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("weigh", self.weigh, WEIGH)
         if self.strategy == "recursive" and self.past:
             raise SeqlabError(
                 "`past` columns are not known ahead, where --strategy recursive needs them."

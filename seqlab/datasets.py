@@ -8,6 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
+import numpy as np
+
+from seqlab import metrics
 from seqlab.config import DataConfig
 from seqlab.covariates import Covariates
 from seqlab.errors import SeqlabError
@@ -169,6 +172,8 @@ def split(
         _one(one, config, cut, encoding, encoding.of(one, number, needs, config.calendar))
         for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
     )
+    if config.weigh == "relative":
+        parts = _weighed(parts, config.transform)
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
@@ -264,6 +269,35 @@ def _one(
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
     return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
+
+
+def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
+    """With weights that make of an error what sMAPE and MASE, half and half, make of it.
+
+    In sMAPE an error counts as a share of the series' size, in MASE as a share of its usual change over a
+    season; the mean of those changes brings both halves to one size.
+    """
+    sizes = [float(np.mean(np.abs(part.train.values))) or 1.0 for part in parts]
+    changes = np.array(
+        [
+            metrics.mase_scale(part.train.values, part.series.season) / size
+            for part, size in zip(parts, sizes, strict=True)
+        ]
+    )
+    changes = np.maximum(
+        changes, 0.01 * (changes.mean() or 1.0)
+    )  # a constant series counts, but not alone
+    costs = 0.5 / changes.mean() + 0.5 / changes
+    if transform != "log":  # errors of logarithms are shares of the size already
+        costs = costs / sizes
+    return tuple(
+        dataclasses.replace(
+            part,
+            train=dataclasses.replace(part.train, weights=cost[None]),
+            validation=part.validation and dataclasses.replace(part.validation, weights=cost[None]),
+        )
+        for part, cost in zip(parts, costs, strict=True)
+    )
 
 
 def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:

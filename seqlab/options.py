@@ -65,6 +65,7 @@ def make_data_config(options: Namespace) -> DataConfig:
         "scaling",
         "transform",
         "strategy",
+        "weigh",
     ]
     same += ["test", "look_back", "calendar"]
     columns = ["past", "future", "static", "categories"]
@@ -73,6 +74,7 @@ def make_data_config(options: Namespace) -> DataConfig:
     return DataConfig(
         source if usual or os.path.exists(source) else options.data,
         window=options.window or (usual.window if usual else 30),
+        validate=not getattr(options, "no_validation", False),
         horizon=options.horizon or (usual.horizon if usual else 1),
         **given,
     )
