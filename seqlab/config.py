@@ -12,14 +12,17 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 
 __all__ = [
     "CELLS",
+    "FORECASTERS",
     "FORMAT",
     "LOSSES",
     "MODELS",
     "NEEDS",
     "OPTIMIZERS",
+    "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
     "SHORT",
+    "STRATEGIES",
     "TRANSFORMS",
     "Config",
     "DataConfig",
@@ -30,16 +33,24 @@ __all__ = [
 FORMAT = 1  # version of the run folder; a reader refuses what is newer than itself
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
-MODELS = ("stacked", "bidirectional")
-LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
+MODELS = ("stacked", "bidirectional", "segments")
+FORECASTERS = ("encoder_decoder", "autoregressive", "smoothed")  # models.FORECASTERS
+LIKELIHOODS = ("gaussian", "student")
+LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", *LIKELIHOODS)
 # What a model asks for beside the values of a series; see panel.Encoding.
-NEEDS: dict[str, tuple[str, ...]] = {}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "encoder_decoder": ("truth",),
+    "autoregressive": ("truth",),
+    "smoothed": ("series", "phase"),
+}
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
+RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
 SHORT = ("error", "drop")
+STRATEGIES = ("direct", "recursive")
 LAYOUTS = ("steps", "features")
 
 
@@ -66,6 +77,7 @@ class DataConfig:
     validate: bool = True  # keep the end of the training part for validation
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
+    strategy: str = "direct"  # all P steps at once; "recursive" is one, on its own output
     look_back: bool = False  # inputs of validation and test may reach back over the cut
     calendar: bool = False  # tell the network where in the day, week and year each row lies
 
@@ -83,10 +95,21 @@ class DataConfig:
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("transform", self.transform, TRANSFORMS)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        if self.strategy == "recursive" and self.past:
+            raise SeqlabError(
+                "`past` columns are not known ahead, where --strategy recursive needs them."
+                " Use --strategy direct, or name them as --future if they are known"
+            )
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
             )
+
+    @property
+    def ahead(self) -> int:
+        """Steps that the network itself gives: the horizon, or one."""
+        return self.horizon if self.strategy == "direct" else 1
 
 
 @dataclass(frozen=True)
@@ -103,16 +126,25 @@ class ModelConfig:
     under: float = (
         10.0  # of the loss `asymmetric`: the cost of a unit too little, to 1 for one too much
     )
+    segment: int | None = None  # rows in one recurrent step of the model segments; see there
+    straight: bool = False  # segments: a straight line from the window to the forecast beside it
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
         check_choice("loss", self.loss, LOSSES)
         check_positive("under", self.under, float)
-        check_choice("model", self.model, MODELS)
+        check_choice("model", self.model, (*MODELS, *FORECASTERS))
         check_choice("cell", self.cell, CELLS)
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
+        if self.segment is not None:
+            check_positive("segment", self.segment)
+        if self.model == "autoregressive" and self.loss not in LIKELIHOODS:
+            raise SeqlabError(
+                "the model autoregressive draws from a likelihood: use --loss"
+                f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
+            )
 
     @property
     def loss_options(self) -> dict[str, Any]:
@@ -163,6 +195,16 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        scaling, model = self.data.scaling, self.model.model
+        if model == "smoothed" and (
+            scaling not in ("none", "mean") or self.data.transform != "none"
+        ):
+            raise SeqlabError(
+                "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
+                f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""

@@ -53,6 +53,7 @@ class Split:
         validation: the windows that choose the best weights; None when the config asks for none.
         test: the windows that are scored.
         scaler: fitted on the training stretch.
+        encoding: of the columns beside the values, likewise.
     """
 
     series: Series
@@ -60,6 +61,7 @@ class Split:
     validation: Windows | None
     test: Windows
     scaler: Scaler
+    encoding: Encoding
 
     @property
     def parts(self) -> "tuple[Split, ...]":
@@ -164,7 +166,7 @@ def split(
     series, cuts, left_out = _long_enough(series, config)
     encoding = Encoding.fit(series, [cut[1] for cut in cuts])
     parts = tuple(
-        _one(one, config, cut, encoding.of(one, number, needs, config.calendar))
+        _one(one, config, cut, encoding, encoding.of(one, number, needs, config.calendar))
         for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
     )
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
@@ -230,7 +232,11 @@ def _test_rows(series: Series, config: DataConfig) -> int | None:
 
 
 def _one(
-    series: Series, config: DataConfig, cuts: tuple[int, int, int, int], beside: Covariates | None
+    series: Series,
+    config: DataConfig,
+    cuts: tuple[int, int, int, int],
+    encoding: Encoding,
+    beside: Covariates | None,
 ) -> Split:
     """The parts of one series."""
     gaps = gaps_of(series.values, series.repair)
@@ -240,15 +246,24 @@ def _one(
     ]
     known = [gaps and gaps[piece] for piece in pieces]
     values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
-    sizes = config.window, config.horizon
-    scaler = Scaler.fit(config.scaling, values[0], *sizes, config.transform)
+    ahead = config.ahead, config.ahead, config.horizon  # what the network gives, and what is scored
+    scaler = Scaler.fit(config.scaling, values[0], config.window, config.ahead, config.transform)
     train, validation, test = (
-        Windows(part, *sizes, scaler, config.layout, piece.start, gap, beside and beside[piece])
+        Windows(
+            part,
+            config.window,
+            horizon,
+            scaler,
+            config.layout,
+            piece.start,
+            gap,
+            beside and beside[piece],
+        )
         if len(part)
         else None
-        for part, piece, gap in zip(values, pieces, known, strict=True)
+        for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
-    return Split(series, train, validation, test, scaler)  # type: ignore[arg-type]
+    return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
 
 
 def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:

@@ -30,6 +30,8 @@ def make_config(options: Namespace) -> Config:
             options.loss,
             tuple(options.levels or ModelConfig.levels),
             options.under,
+            options.segment,
+            options.straight,
         ),
         TrainConfig(
             options.steps,
@@ -52,7 +54,18 @@ def make_data_config(options: Namespace) -> DataConfig:
 
     usual = NAMED.get(options.data)
     source = options.data if usual else os.path.abspath(options.data)
-    same = ["target", "id", "wide", "time", "short", "season", "missing", "scaling", "transform"]
+    same = [
+        "target",
+        "id",
+        "wide",
+        "time",
+        "short",
+        "season",
+        "missing",
+        "scaling",
+        "transform",
+        "strategy",
+    ]
     same += ["test", "look_back", "calendar"]
     columns = ["past", "future", "static", "categories"]
     given: dict[str, Any] = {name: getattr(options, name) for name in same}

@@ -124,6 +124,30 @@ class Windows:
         owner = np.zeros_like(begins) if self.owner is None else self.owner[indices]
         return self.beside.inputs(scaled, begins, owner, self.horizon)
 
+    def copied(self, indices: np.ndarray, horizon: int) -> "Windows":
+        """These windows with rows of their own, T and P, into which forecasts can be written.
+
+        Window w begins at row ``w (T + P)``; its targets are zeros. See `seqlab.predict.Predictor`.
+        """
+        size = self.window + horizon
+        rows = self.begins(indices)[:, None] + np.arange(size)
+        rows = np.minimum(rows, len(self.values) - 1)  # none behind the end is looked at
+        values = np.zeros((len(indices), size))
+        values[:, : self.window] = self.raw(indices)[0]
+        return replace(
+            self,
+            values=values.ravel(),
+            horizon=horizon,
+            beside=self.beside and self.beside[rows.ravel()],
+            gaps=None,
+            starts=np.arange(len(indices)) * size,
+            owner=None if self.owner is None else self.owner[indices],
+        )
+
+    def scaled(self, indices: np.ndarray | slice, values: np.ndarray) -> np.ndarray:
+        """Values ``[..., P]`` in original units as the network would give them for these windows."""
+        return self.scaler_of(indices).targets(self.raw(indices)[0], values)
+
     def restore(self, indices: np.ndarray | slice, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs ``[..., P]`` for these windows to original units."""
         return self.scaler_of(indices).restore(self.raw(indices)[0], outputs)
@@ -187,7 +211,7 @@ class Order:
 def elements(count: int, make: Callable[[int], tuple[Any, ...]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
 
-    The arrays, which may lie in dicts, differ in their first axis only.
+    The arrays, which may lie in dicts, keep their types, and differ in their first axis only.
     """
     from seqlab._tensorflow import ahead, tf
 
