@@ -100,16 +100,16 @@ def test_each_way_back_of_the_lstm_is_taken_when_it_is_its_turn(monkeypatch):
     ],
 )
 def test_a_large_lstm_goes_back_in_bfloat16_if_asked_and_able(monkeypatch, dtype, able, low):
+    x = normal(1, 6, 14, 5)
+    exact, _ = way_back(make("lstm", 5, 8), x)  # by the kernel's own gradient
     monkeypatch.setattr(_fused, "_has_bfloat16", lambda: able)
     monkeypatch.setattr(_fused_lstm, "LARGE", 0)
-    cell, x = make("lstm", 5, 8, dtype=dtype), normal(1, 6, 14, 5)
-    found, kinds = way_back(cell, x)
+    found, kinds = way_back(make("lstm", 5, 8, dtype=dtype), x)
     types = tf.bfloat16 if low else tf.float32
     assert kinds["MatMul"] == {types.as_datatype_enum}
-    exact, _ = way_back(make("lstm", 5, 8), x)
     for one, other in zip(found, exact, strict=True):
         off = np.abs(one - other).max() / np.abs(other).max()
-        assert off < (1e-6 if dtype == "float32" else 0.03)
+        assert off < (1e-5 if dtype == "float32" else 0.03)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])
