@@ -1,4 +1,4 @@
-"""The tasks of forecasting.py: each trains a network from one seed, and gives its scores and the others'."""
+"""The tasks of forecasting.py: each trains a network from one seed, and scores it and the others."""
 
 import csv
 import tempfile
@@ -149,11 +149,8 @@ def _m4_panel(m4):
 
 
 def _m4_scores(m4, forecast, naive2):
-    scales = panel_metrics.mase_scales(m4.training, m4.season)
-    names = ("sMAPE", "MASE", "OWA")
-    smape, mase = panel_metrics.m4_scores(m4.truth, forecast, scales)
-    owa = panel_metrics.owa(m4.truth, forecast, naive2, scales)
-    return dict(zip(names, (smape, mase, owa), strict=True))
+    found = panel_metrics.m4_scores(m4.truth, forecast, naive2, m4.training, m4.season)
+    return {"sMAPE": found["smape"], "MASE": found["mase"], "OWA": found["owa"]}
 
 
 def _ett(folder, rows):
@@ -170,7 +167,7 @@ def _linear(split):
 
 
 def _ridge(split, window, last):
-    """Ridge regression of standardised values, one for all columns; its strength by the validation part."""
+    """Ridge regression of standardised values, one for all columns; validation chooses its strength."""
     train_rows, held, test = (
         [_standardised(part, getattr(part, name), window) for part in split.parts]
         for name in ("train", "validation", "test")
@@ -189,13 +186,9 @@ def _ridge(split, window, last):
         return np.mean([np.mean((forecast(fit, a) - b) ** 2) for a, b in held])
 
     best = min(fits, key=error)
+    parts = [part.train.values for part in split.parts]
     made = [forecast(best, inputs) for inputs, _ in test]
-    return np.concatenate(
-        [
-            m * p.train.values.std() + p.train.values.mean()
-            for m, p in zip(made, split.parts, strict=True)
-        ]
-    )
+    return np.concatenate([m * v.std() + v.mean() for m, v in zip(made, parts, strict=True)])
 
 
 def _standardised(part, windows, window):

@@ -1,4 +1,4 @@
-"""Forecasts of real series, beside baselines, published figures, and linear models fitted in the same run.
+"""Forecasts of real series, beside baselines, linear models of the same run, and published figures.
 
 python benchmarks/forecasting.py                        # every task, 3 seeds
 python benchmarks/forecasting.py airline m4 --seeds 1

@@ -215,6 +215,7 @@ def _data(to: argparse.ArgumentParser) -> None:
         default="direct",
         help="the horizon at once, or step by step on its own output; default: direct",
     )
+    to.add_argument("--validation", type=whole, metavar="N", help="rows of the validation part")
     to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
     to.add_argument(
         "--look-back",

@@ -77,6 +77,7 @@ class DataConfig:
     scaling: str = "last"  # see scaling.Scaler
     layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
     validate: bool = True  # keep the end of the training part for validation
+    validation: int | None = None  # rows of it; None: a share
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
     strategy: str = "direct"  # all P steps at once; "recursive" is one, on its own output
@@ -94,6 +95,8 @@ class DataConfig:
         check_positive("horizon", self.horizon)
         if self.season is not None:
             check_positive("season", self.season)
+        if self.validation is not None:
+            check_positive("validation", self.validation)
         check_choice("missing", self.missing, MISSING)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)

@@ -208,7 +208,8 @@ def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
     test = said or max(round(SHARE * rows), least)
     before = rows - test
     share = SHARE if said is None else SHARE * 2 / 3
-    validation = max(round(share * rows), least) if config.validate else 0
+    validation = config.validation or max(round(share * rows), least)
+    validation = validation if config.validate else 0
     if before - validation < config.window + horizon or test < need:
         raise SeqlabError(_too_few(config, series, validation, test))
     return 0, before - validation, before, rows
