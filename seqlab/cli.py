@@ -214,6 +214,8 @@ def _data(to: argparse.ArgumentParser) -> None:
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
     to.add_argument("--model", choices=MODELS, help="default: stacked")
+    to.add_argument("--segment", type=whole, metavar="N", help="rows a step, of --model segments")
+    to.add_argument("--straight", action="store_true", help="and a straight line beside it")
     add_model_options(to)
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")

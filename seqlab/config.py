@@ -117,6 +117,10 @@ class ModelConfig:
         check_fraction("dropout", self.dropout)
         if self.segment is not None:
             check_positive("segment", self.segment)
+        if self.model != "segments" and (self.segment is not None or self.straight):
+            raise SeqlabError(
+                f"`segment` and `straight` are of the model segments. Received: {self.model}"
+            )
 
     @property
     def loss_options(self) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def make_config(options: Namespace) -> Config:
             options.loss,
             tuple(options.levels or ModelConfig.levels),
             options.under,
+            options.segment,
+            options.straight,
         ),
         TrainConfig(
             options.steps,

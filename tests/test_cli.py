@@ -199,6 +199,7 @@ def test_options_reach_the_config():
     assert config.model.__dict__ == {
         "model": "bidirectional", "cell": "gru", "layers": 3, "hidden": 7, "dropout": 0.2,
             "loss": "mse", "levels": (0.1, 0.5, 0.9), "under": 10.0,
+            "segment": None, "straight": False,
     }  # fmt: skip
     assert (config.data.window, config.data.horizon, config.data.season) == (5, 2, 8)
     assert (config.data.missing, config.data.scaling) == ("drop", "standard")
@@ -206,3 +207,6 @@ def test_options_reach_the_config():
     assert (train.steps, train.batch, train.optimizer) == (11, 4, "sgd")
     assert (train.learning_rate, train.seed) == (0.5, 9)
     assert Config.from_json(json.dumps(config.to_json())) == config
+    text = "train sin --model segments --segment 5 --straight"
+    segments = make_config(cli.parser().parse_args(text.split())).model
+    assert (segments.segment, segments.straight) == (5, True)
