@@ -152,6 +152,10 @@ class ModelConfig:
                 "the model autoregressive draws from a likelihood: use --loss"
                 f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
             )
+        if self.model != "segments" and (self.segment is not None or self.straight):
+            raise SeqlabError(
+                f"`segment` and `straight` are of the model segments. Received: {self.model}"
+            )
 
     @property
     def loss_options(self) -> dict[str, Any]:

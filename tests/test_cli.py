@@ -213,3 +213,6 @@ def test_options_reach_the_config():
     assert (train.steps, train.batch, train.optimizer) == (11, 4, "sgd")
     assert (train.learning_rate, train.seed) == (0.5, 9)
     assert Config.from_json(json.dumps(config.to_json())) == config
+    text = "train sin --model segments --segment 5 --straight"
+    segments = make_config(cli.parser().parse_args(text.split())).model
+    assert (segments.segment, segments.straight) == (5, True)

@@ -164,7 +164,7 @@ def test_the_segment_without_a_choice():
     assert segments.segment_length(ModelConfig(), 96, 12) == 12
     assert segments.segment_length(ModelConfig(), 20, 12) == 5
     assert segments.segment_length(ModelConfig(), 3, 12) == 1
-    assert segments.segment_length(ModelConfig(segment=7), 20, 12) == 7
+    assert segments.segment_length(GRU, 20, 12) == 4
 
 
 def test_refusals():
@@ -173,7 +173,10 @@ def test_refusals():
     with pytest.raises(SeqlabError, match="known length T"):
         segments.segmented(GRU, {"past": keras.Input((None, 1))}, 6)
     with pytest.raises(SeqlabError, match="`segment` must be"):
-        ModelConfig(segment=0)
+        ModelConfig("segments", segment=0)
+    for option in ({"segment": 4}, {"straight": True}):
+        with pytest.raises(SeqlabError, match="of the model segments"):
+            ModelConfig(**option)
     for layer in (segments.Segments, segments.Marks, segments.ForEach):
         with pytest.raises(SeqlabError, match="Received: 0"):
             layer(0)
