@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from seqlab import __version__, commands, listings
 from seqlab.config import (
     CELLS,
+    DIFFERENCES,
     FORECASTERS,
     LOSSES,
     MISSING,
@@ -208,6 +209,12 @@ def _data(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
     to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
+    to.add_argument(
+        "--difference",
+        choices=DIFFERENCES,
+        default="none",
+        help="season: changes since the last one",
+    )
     to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
     to.add_argument(
         "--strategy",

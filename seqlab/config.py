@@ -12,6 +12,7 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 
 __all__ = [
     "CELLS",
+    "DIFFERENCES",
     "FORECASTERS",
     "FORMAT",
     "LOSSES",
@@ -52,6 +53,7 @@ RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
 SHORT = ("error", "drop")
 STRATEGIES = ("direct", "recursive")
+DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 LAYOUTS = ("steps", "features")
 
@@ -77,6 +79,7 @@ class DataConfig:
     scaling: str = "last"  # see scaling.Scaler
     layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
     validate: bool = True  # keep the end of the training part for validation
+    difference: str = "none"  # "season": changes since the season before, in place of values
     validation: int | None = None  # rows of it; None: a share
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
@@ -103,6 +106,7 @@ class DataConfig:
         check_choice("transform", self.transform, TRANSFORMS)
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("weigh", self.weigh, WEIGH)
+        check_choice("difference", self.difference, DIFFERENCES)
         if self.strategy == "recursive" and self.past:
             raise SeqlabError(
                 "`past` columns are not known ahead, where --strategy recursive needs them."

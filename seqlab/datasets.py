@@ -253,7 +253,14 @@ def _one(
     known = [gaps and gaps[piece] for piece in pieces]
     values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
     ahead = config.ahead, config.ahead, config.horizon  # what the network gives, and what is scored
-    scaler = Scaler.fit(config.scaling, values[0], config.window, config.ahead, config.transform)
+    scaler = Scaler.fit(
+        config.scaling,
+        values[0],
+        config.window,
+        config.ahead,
+        config.transform,
+        _lag(config, series),
+    )
     train, validation, test = (
         Windows(
             part,
@@ -270,6 +277,20 @@ def _one(
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
     return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
+
+
+def _lag(config: DataConfig, series: Series) -> int:
+    """Rows of the season whose changes the network sees, or 0."""
+    if config.difference == "none":
+        return 0
+    if series.season is None or series.season < 2:
+        raise SeqlabError(f"{series.name}: --difference season needs to know it: use --season N")
+    if series.season + 2 > config.window:
+        raise SeqlabError(
+            f"--difference season takes {series.season} rows of the window of {config.window}, and two"
+            f" must be left. Use --window {2 * series.season} or so"
+        )
+    return series.season
 
 
 def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:

@@ -66,6 +66,7 @@ def make_data_config(options: Namespace) -> DataConfig:
         "transform",
         "strategy",
         "weigh",
+        "difference",
         "validation",
     ]
     same += ["test", "look_back", "calendar"]

@@ -22,8 +22,9 @@ class Scaler:
     """How windows are scaled; every constant was fitted on the training part.
 
     A transform comes first: none, the logarithm, or the power of Box and Cox (1964) that makes the
-    training part most like a normal distribution. Then the kind decides what the network is given (D
-    features) and asked for:
+    training part most like a normal distribution. With a lag, of a season, each value then becomes its
+    change since the season before, and the window T - lag such changes. Then the kind decides what the
+    network is given (D features) and asked for:
 
     - ``none``: the values; the values to come (D = 1).
     - ``standard``: the values less their mean, over their standard deviation; the same (D = 1).
@@ -49,10 +50,17 @@ class Scaler:
     target_change: float | np.ndarray = 1.0  # ... and from its last value to the targets
     transform: str = "none"
     power: float | np.ndarray = 1.0  # lambda of Box and Cox; 0 is the logarithm
+    lag: int = 0  # rows of the season whose changes are taken; 0 for the values themselves
 
     @classmethod
     def fit(
-        cls, kind: str, values: np.ndarray, window: int, horizon: int, transform: str = "none"
+        cls,
+        kind: str,
+        values: np.ndarray,
+        window: int,
+        horizon: int,
+        transform: str = "none",
+        lag: int = 0,
     ) -> "Scaler":
         """Measure the training part's values, ``[N]``; nothing else is ever looked at.
 
@@ -60,10 +68,11 @@ class Scaler:
             SeqlabError: a logarithm of values that are not positive.
         """
         power = _power(transform, values)
-        made = cls(kind, transform=transform, power=power)
+        made = cls(kind, transform=transform, power=power, lag=lag)
         if kind == "none":
             return made
-        values = made._forward(values)
+        values = made._changes(made._forward(values))
+        window -= lag
         mean, std = _centre_and_spread(kind, values)
         made = dataclasses.replace(made, mean=mean, std=std)
         if kind != "last":
@@ -101,32 +110,46 @@ class Scaler:
         return 2 if self.kind == "last" else 1
 
     def inputs(self, windows: np.ndarray) -> np.ndarray:
-        """``[..., T]`` in original units to ``[..., T, D]`` float32 for the network."""
-        windows = self._forward(windows)
+        """``[..., T]`` in original units to ``[..., T - lag, D]`` float32 for the network."""
+        values = self._changes(self._forward(windows))
         if self.kind != "last":
-            shift, scale = self._frame(windows)
-            return ((windows - shift) / scale)[..., None].astype(np.float32)
-        level = (windows - self.mean) / self.std
+            shift, scale = self._frame(values)
+            return ((values - shift) / scale)[..., None].astype(np.float32)
+        level = (values - self.mean) / self.std
         change = (level - level[..., -1:]) / self.input_change
         return np.stack([change, level], axis=-1).astype(np.float32)
 
     def targets(self, windows: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Targets ``[..., P]`` in original units to what the network is asked for, float32."""
-        shift, scale = self._frame(self._forward(windows))
-        return ((self._forward(targets) - shift) / scale).astype(np.float32)
+        values = self._forward(windows)
+        shift, scale = self._frame(self._changes(values))
+        before = self._before(values, targets.shape[-1])
+        return ((self._forward(targets) - before - shift) / scale).astype(np.float32)
 
     def restore(self, windows: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs ``[..., P]`` for these windows to original units, float64."""
-        shift, scale = self._frame(self._forward(windows))
-        return self._backward(outputs.astype(np.float64) * scale + shift)
+        values = self._forward(windows)
+        shift, scale = self._frame(self._changes(values))
+        before = self._before(values, outputs.shape[-1])
+        return self._backward(outputs.astype(np.float64) * scale + shift + before)
 
     def scale(self, windows: np.ndarray) -> np.ndarray:
         """What 1 in the network's scale is in transformed values, for windows ``[..., T]``: ``[...]``."""
-        _, scale = self._frame(self._forward(windows))
+        _, scale = self._frame(self._changes(self._forward(windows)))
         return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
 
+    def _changes(self, values: np.ndarray) -> np.ndarray:
+        """Each value's change since the season before, ``[..., T - lag]``."""
+        return values[..., self.lag :] - values[..., : -self.lag] if self.lag else values
+
+    def _before(self, values: np.ndarray, horizon: int) -> np.ndarray | float:
+        """What the changes of the P steps ahead are since: the window's last season, ``[..., P]``."""
+        if not self.lag:
+            return 0.0
+        return values[..., values.shape[-1] - self.lag + np.arange(horizon) % self.lag]
+
     def _frame(self, windows: np.ndarray) -> tuple[np.ndarray | float, np.ndarray | float]:
-        """Shift and scale of transformed windows ``[..., T]``, as numbers or ``[..., 1]``."""
+        """Shift and scale of windows of values or changes ``[..., T]``, as numbers or ``[..., 1]``."""
         if self.kind == "last":
             return windows[..., -1:], self.std * self.target_change
         if self.kind == "recent":

@@ -83,7 +83,7 @@ class Windows:
     def input_shape(self) -> Any:
         """Of one window: ``(T, D)``, or ``(D, T)`` in the layout ``features``; or shapes by name."""
         if not self.beside:
-            shape = self.window, self.scaler.features
+            shape = self.window - self.scaler.lag, self.scaler.features
             return shape if self.layout == "steps" else shape[::-1]
         shapes = {name: array.shape[1:] for name, array in self.given(slice(1)).items()}
         return shapes | ({"truth": (self.horizon,)} if self.beside.truth else {})
@@ -132,7 +132,9 @@ class Windows:
         scaled = self.scaler_of(indices).inputs(self.raw(indices)[0])
         if not self.beside:
             return scaled if self.layout == "steps" else np.swapaxes(scaled, -1, -2)
-        begins = self.begins(indices)
+        begins = (
+            self.begins(indices) + self.scaler.lag
+        )  # the first season is seen through changes alone
         owner = np.zeros_like(begins) if self.owner is None else self.owner[indices]
         return self.beside.inputs(scaled, begins, owner, self.horizon)
 

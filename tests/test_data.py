@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seqlab.config import SCALINGS
+from seqlab.config import SCALINGS, TRANSFORMS
 from seqlab.datasets import DataConfig, Scaler, Series, Windows, load, multisine, sin, split
 from seqlab.errors import SeqlabError
 from seqlab.series import NAMED, airline, mackey_glass, sunspots
@@ -171,6 +171,52 @@ def test_restore_is_the_inverse_of_targets(kind, values):
     restored = windows.scaler.restore(inputs, asked)
     assert restored.dtype == np.float64
     np.testing.assert_allclose(restored, targets, rtol=1e-6)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("lag", [0, 4])
+@pytest.mark.parametrize("kind", SCALINGS)
+def test_restore_is_the_inverse_with_every_transform_and_lag(kind, lag, transform):
+    values = np.exp(multisine(200).values)
+    windows = Windows(values, 9, 6, Scaler.fit(kind, values, 9, 6, transform, lag))
+    given, asked = windows.batch(np.arange(len(windows)))
+    assert given.shape[1:] == windows.input_shape == (9 - lag, windows.scaler.features)
+    restored = windows.restore(slice(None), asked)
+    np.testing.assert_allclose(restored, windows.raw()[1], rtol=1e-5)
+
+
+def test_differences_of_a_season_make_repeating_it_the_zero():
+    t = np.arange(120)
+    values = 10 * np.sin(2 * np.pi * t / 12) + 0.5 * t  # each season 6 higher than the last
+    scaler = Scaler.fit("last", values, 24, 15, lag=12)
+    windows = Windows(values, 24, 15, scaler)
+    restored = windows.restore(slice(None), np.zeros((len(windows), 15)))
+    np.testing.assert_allclose(restored[:, :12], windows.raw()[1][:, :12])
+    np.testing.assert_allclose(
+        restored[:, 12:], windows.raw()[1][:, 12:] - 6
+    )  # of the same last season
+
+
+def test_a_transform_makes_growing_swings_even():
+    values = np.exp(0.02 * np.arange(200)) * (3 + np.sin(np.arange(200) / 3))
+    for transform in ("log", "boxcox"):
+        scaler = Scaler.fit("standard", values, 5, 3, transform)
+        scaled = scaler.inputs(values)[:, 0]
+        early, late = (np.diff(part).std() for part in (scaled[:50], scaled[-50:]))
+        assert late / early == pytest.approx(1, abs=0.3)
+    assert Scaler.fit("standard", values, 5, 3, "log").power == 0
+    with pytest.raises(
+        SeqlabError, match="needs positive values; the lowest of the training part is -1"
+    ):
+        Scaler.fit("standard", values - values.min() - 1, 5, 3, "log")
+
+
+def test_a_season_to_difference_must_fit_the_window():
+    series = Series("s", np.arange(80.0), season=12)
+    with pytest.raises(SeqlabError, match="takes 12 rows of the window of 13"):
+        split(series, DataConfig("s", window=13, horizon=2, difference="season"))
+    with pytest.raises(SeqlabError, match="use --season N"):
+        split(replace(series, season=None), DataConfig("s", window=13, difference="season"))
 
 
 def test_last_gives_changes_of_unit_size_and_the_level():
