@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from seqlab import cells
 from seqlab._tensorflow import ahead, keras, tf
 
 LINES = 5  # of progress, per training
@@ -47,23 +48,45 @@ def fit(model, batches, loss, rate, steps, *, weight_decay=0.0, metrics=(), quie
     )
 
 
-def endless(make):
-    """A tf.data set of what `make` gives, call after call: (inputs, answers)."""
+def endless(make, *shapes):
+    """A tf.data set of what `make` gives, call after call: (inputs, answers).
+
+    Their shapes are those of the first call, of any B, where they are not given.
+    """
 
     def generate():
         while True:
             yield make()
 
-    specs = tuple(tf.TensorSpec((None, *v.shape[1:]), v.dtype) for v in make())
+    first = make()
+    shapes = shapes or [(None, *values.shape[1:]) for values in first]
+    specs = tuple(
+        tf.TensorSpec(*spec) for spec in zip(shapes, (v.dtype for v in first), strict=True)
+    )
     return ahead(tf.data.Dataset.from_generator(generate, output_signature=specs))
 
 
 def remember_long(cell, steps, seed):
     """Biases for memories of 1 to T steps: ``b_f = log(uniform(1, T - 1))``, ``b_i = -b_f``.
 
-    Source: Tallec and Ollivier (2018), equation 16, with the other gates as they are.
+    A GRU's z is both: it keeps z of the state and takes 1 - z of what is new. Source: Tallec and Ollivier
+    (2018), equation 16, with the other gates as they are.
     """
     forget = np.log(np.random.default_rng(seed).uniform(1, steps - 1, cell.units))
-    bias = cell.bias.numpy().reshape(4, cell.units)  # gates i, f, g, o
-    bias[:2] = -forget, forget
-    cell.bias.assign(bias.ravel())
+    bias = cell.bias.numpy()
+    if isinstance(cell, cells.GRUCell):
+        bias[0, : cell.units] = forget  # gates z, r, g
+    else:
+        bias[: 2 * cell.units] = *-forget, *forget  # gates i, f, g, o
+    cell.bias.assign(bias)
+
+
+def slower(cell, times):
+    """Have a GRU's state change at about one so-manieth of the pace, for sequences that much longer.
+
+    A leaky state at another pace of time is the same with its leak divided; where z is near 1, that adds
+    the logarithm to its bias. Source: Tallec and Ollivier (2018), section 1.
+    """
+    bias = cell.bias.numpy()
+    bias[0, : cell.units] += np.log(times)  # gates z, r, g
+    cell.bias.assign(bias)

@@ -1,6 +1,6 @@
 """What buckets of length save: padded steps, and the time of a pass over the data.
 
-python benchmarks/buckets.py            # 5 rounds; about five minutes
+python benchmarks/buckets.py            # 5 rounds; about a minute
 python benchmarks/buckets.py --rounds 3
 
 An LSTM classifier of 64 units, batch 32, trained by Keras' `fit`. In a round each number of buckets

@@ -4,8 +4,8 @@ python benchmarks/exams.py                              # all of them, one after
 python benchmarks/exams.py adding gunpoint --seeds 5
 
 Each exam prints a row for docs/results/exams.md. Real data is read from the folder in SEQLAB_DATA; exams
-that need it are skipped where it is not set. No setting was chosen by a test part: `_exam_memory.py`,
-`_exam_classes.py` and `_exam_text.py` say how.
+that need it are skipped where it is not set. No setting was chosen by a test part; docs/results/exams.md
+says how they were.
 """
 
 import argparse
@@ -23,6 +23,8 @@ import _exam_text as text
 import _tasks as tasks
 import numpy as np
 from _machine import machine
+
+from seqlab import _parts
 
 COLUMNS = (
     "exam",
@@ -131,6 +133,7 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.exams) - set(EXAMS):
         parser.error(f"no exam {', '.join(unknown)}. There are {', '.join(EXAMS)}")
+    _parts.set_threads(_parts.WEIGHTS)  # one thread per part of a batch, as the command line does
     print(machine("seqlab", "tensorflow", "keras"), flush=True)
     rows = [take(EXAMS[name], name, args) for name in args.exams or EXAMS]
     print(f"\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")

@@ -1,6 +1,6 @@
 """Does the cost grow as the work? Step and first-call times over the number of steps.
 
-python benchmarks/growth.py                      # about five minutes
+python benchmarks/growth.py                      # about a minute
 
 Prints, for each number of steps, milliseconds per training step, its ratio to a straight proportion
 from the row above, and seconds of the first call (tracing), which must not grow.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seqlab import _cudnn
 from seqlab._loop import Path, check_path, loop
 from seqlab._tensorflow import keras
 from seqlab.errors import check_finite, check_positive
@@ -20,6 +21,7 @@ class Cell(keras.layers.Layer):
 
     gates: int
     states: int = 1
+    cudnn_mode: str  # what cuDNN calls it, if it has `fast_path`
     _config_names: tuple[str, ...] = ("units",)
 
     def __init__(self, units: int, **kwargs: Any) -> None:
@@ -59,13 +61,24 @@ class Cell(keras.layers.Layer):
         del implementation
         return [Path(self.name, "loop", f"{type(self).__name__} has no kernel")]
 
+    def fast_path(self, implementation: str, reason: str) -> Path:
+        """For `paths` of a cell with kernels: by cuDNN or by our own, or the loop if asked for."""
+        if implementation == "loop":
+            return Path(self.name, "loop", "asked for")
+        if implementation != "fused" and _cudnn.gpu():
+            return Path(self.name, "cudnn", f"{reason}, and a GPU")
+        if implementation == "cudnn":
+            return Path(self.name, "fused", "TensorFlow sees no GPU of NVIDIA")
+        return Path(self.name, "fused", reason)
+
     def sequence(
         self, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
     ) -> tuple[Any, Any]:
         """All steps of ``[B, T, D]``: outputs ``[B, T, H]``, zero past the end, and final states."""
         (path,) = self.paths(implementation)
         check_path(path, implementation)
-        run = loop if path.implementation == "loop" else type(self).whole
+        ways: dict[str, Any] = {"loop": loop, "cudnn": _cudnn.whole}
+        run = ways.get(path.implementation, type(self).whole)
         return run(self, inputs, states, lengths, training)
 
     def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:

@@ -40,8 +40,9 @@ def dynamic_rnn(
         mask: booleans ``[B, T]``, true where a step exists, which may be anywhere; by default the one
             that Keras' `Masking` or `Embedding` gave the inputs. A step exists if mask and length say so.
         training: whether dropout is on; by default what Keras says.
-        implementation: ``loop`` steps through time, ``fused`` runs each layer by one kernel, ``auto``
-            takes the kernel where there is one. The weights are the same.
+        implementation: ``loop`` steps through time, ``fused`` runs each layer by one kernel, ``cudnn``
+            by NVIDIA's (`docs/cells.md`), ``auto`` takes a kernel where there is one. The weights are
+            the same.
 
     Returns:
         Outputs ``[B, T, H]``, and the final state, structured as the initial one.

@@ -1,6 +1,7 @@
 """The LSTM over a whole sequence: TensorFlow's block kernel forward, our own ways back."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from seqlab._fused import (
@@ -9,6 +10,7 @@ from seqlab._fused import (
     cast,
     earlier,
     flat,
+    product_type,
     time_first,
     until_ends,
     working_type,
@@ -41,21 +43,26 @@ def lstm(
     dtype = inputs.dtype
     weights = tf.concat([kernel, recurrent_kernel], axis=0)
     inputs, states, weights, bias = cast(working_type(dtype), inputs, states, weights, bias)
-    hs, cs = _kernel(lengths is not None, time_first(inputs), *states, weights, bias)
+    # Decided here, not below: a graph is kept for all calls with the same arguments.
+    by_step = product_type(dtype) if weights.shape.num_elements() >= LARGE else None
+    given = (time_first(inputs), *states, weights, bias)
+    hs, cs = _kernel(lengths is not None, by_step, *given)
     ends = [at_ends(v, before, lengths) for v, before in zip((hs, cs), states, strict=True)]
     outputs, ends = cast(dtype, until_ends(hs, lengths), ends)
     return outputs, ends
 
 
 @once_per_shape
-def _kernel(every_c: bool, *given: Any) -> Any:
-    return tf.custom_gradient(lambda *given: _block(every_c, *given))(*given)
+def _kernel(every_c: bool, by_step: Any, *given: Any) -> Any:
+    return tf.custom_gradient(lambda *given: _block(every_c, by_step, *given))(*given)
 
 
 def _block(
-    every_c: bool, x: Any, h: Any, c: Any, weights: Any, bias: Any
+    every_c: bool, by_step: Any, x: Any, h: Any, c: Any, weights: Any, bias: Any
 ) -> tuple[Any, Callable[..., Any]]:
     """The kernel, over ``[T, B, D]``, with a gradient that is right; c of every step, or of the last.
+
+    `by_step` is the type of the products of our way back, or None for the kernel's own.
 
     The second version of the kernel takes gates in Keras' order. The gradient that TensorFlow
     registers for it is the first version's, which reads i, g, f, o: the values are right and the
@@ -65,7 +72,7 @@ def _block(
     made = tf.raw_ops.BlockLSTMV2(
         **known, seq_len_max=_steps(x), w=weights, b=bias, cell_clip=0.0, use_peephole=False
     )
-    way_back = _by_step if weights.shape.num_elements() >= LARGE else _at_once
+    way_back = partial(_by_step, by_step) if by_step else _at_once
 
     def gradient(h_grad: Any, c_grad: Any) -> tuple[Any, ...]:
         *grads, w_grad, b_grad = way_back(
@@ -97,12 +104,22 @@ def _at_once(
 
 
 def _by_step(
-    known: dict[str, Any], made: Any, weights: Any, bias: Any, h_grad: Any, c_grad: Any
+    low: Any,
+    known: dict[str, Any],
+    made: Any,
+    weights: Any,
+    bias: Any,
+    h_grad: Any,
+    c_grad: Any,
 ) -> tuple[Any, ...]:
-    """Back step by step with one product at each; the weights' products once per chunk."""
+    """Back step by step with one product at each; the weights' products once per chunk.
+
+    Products are in the type `low`, all else, and what is summed over steps, in that of x.
+    """
     x, h, c = (known[name] for name in ("x", "h_prev", "cs_prev"))
     features = x.shape[-1]
-    to_x, to_h = (tf.transpose(part) for part in (weights[:features], weights[features:]))
+    dtype, to_both = x.dtype, tf.cast(tf.transpose(weights), low)
+    to_x, to_h = to_both[:, :features], to_both[:, features:]
     # The kernel of a step looks at the shapes of these, not at their values.
     same = {**known, "x": x[0], "w": weights, "b": bias, "use_peephole": False}
 
@@ -125,14 +142,15 @@ def _by_step(
             now["h_grad"] += dh
             now["cs_grad"] = now["cs_grad"] + dc if "cs_grad" in now else dc
             grads = tf.raw_ops.LSTMBlockCellGrad(**{**same, **now})
-            gates.insert(0, grads.dicfo)
-            dh, dc = grads.dicfo @ to_h, grads.cs_prev_grad
+            gates.insert(0, tf.cast(grads.dicfo, low))
+            dh, dc = tf.cast(gates[0] @ to_h, dtype), grads.cs_prev_grad
         per_gate = tf.concat(gates, axis=0)  # [n B, 4 H]
         h_before = _h_before(h, made, co, start, n)
-        seen = tf.concat([flat(x[steps]), flat(h_before)], axis=1)
-        dw += tf.matmul(seen, per_gate, transpose_a=True)
-        db += tf.reduce_sum(per_gate, axis=0)
-        dx = walk.put(dx, walk.place(start), tf.reshape(per_gate @ to_x, [n, -1, features]))
+        seen = tf.cast(tf.concat([flat(x[steps]), flat(h_before)], axis=1), low)
+        dw += tf.cast(tf.matmul(seen, per_gate, transpose_a=True), dtype)
+        db += tf.reduce_sum(tf.cast(per_gate, dtype), axis=0)
+        dx_now = tf.cast(per_gate @ to_x, dtype)
+        dx = walk.put(dx, walk.place(start), tf.reshape(dx_now, [n, -1, features]))
         return dh, dc, dw, db, dx
 
     zeros = [tf.zeros_like(weights), tf.zeros_like(bias)]

@@ -14,7 +14,8 @@ from seqlab.wrappers import bare_cells
 __all__ = ["BidirectionalDynamicRNN", "DynamicRNN"]
 
 ops = keras.ops
-IMPLEMENTATIONS = ("auto", "loop", "fused")
+KERNELS = ("fused", "cudnn")
+IMPLEMENTATIONS = ("auto", "loop", *KERNELS)
 
 
 @keras.saving.register_keras_serializable("seqlab")
@@ -40,7 +41,7 @@ class DynamicRNN(OverTime):
         super().__init__(**{"dtype": cell.dtype_policy, **kwargs})
         ways = [path for bare in bare_cells(cell) for path in paths(bare, implementation)]
         # Keras then leaves XLA out, and says so; wrappers that step their cell could do with it
-        self.supports_jit = all(path.implementation != "fused" for path in ways)
+        self.supports_jit = all(path.implementation not in KERNELS for path in ways)
         self.cell = cell
         self.implementation = implementation
         self.stateful = stateful
@@ -57,9 +58,9 @@ class DynamicRNN(OverTime):
     def check(self, inputs_shape: Any) -> None:
         """Refuse another D, to be fused without a kernel, a batch that the carried state does not fit."""
         check_features(self.cell, inputs_shape[-1])
-        if self.implementation == "fused":
-            for path in paths(self.cell, "fused"):
-                check_path(path, "fused")
+        if self.implementation in KERNELS:
+            for path in paths(self.cell, self.implementation):
+                check_path(path, self.implementation)
         if self.stateful:
             self._check_batch(inputs_shape[0])
 

@@ -43,8 +43,8 @@ class Path:
 
     Attributes:
         cell: name of the cell.
-        implementation: ``fused`` (one kernel for the whole sequence), ``scan`` (parallel over time) or
-            ``loop``.
+        implementation: ``fused`` (one kernel for the whole sequence), ``cudnn`` (NVIDIA's),
+            ``scan`` (parallel over time) or ``loop``.
         reason: why, in words.
         remedy: what would make it faster; empty where nothing does.
     """
@@ -106,9 +106,10 @@ def check_features(cell: Any, features: int | None) -> None:
 
 def check_path(path: Path, implementation: str) -> None:
     """Refuse a forced kernel that there is none of; report once a slow path that could be fast."""
-    if implementation == "fused" and path.implementation == "loop":
+    wanted = {"fused": ("fused", "scan"), "cudnn": ("cudnn",)}
+    if path.implementation not in wanted.get(implementation, (path.implementation,)):
         remedy = path.remedy or "Use implementation='auto'"
-        raise SeqlabError(f"no fused kernel for `{path.cell}`: {path.reason}. {remedy}")
+        raise SeqlabError(f"no {implementation} kernel for `{path.cell}`: {path.reason}. {remedy}")
     if implementation == "auto" and path.implementation == "loop" and path.remedy:
         message = f"`{path.cell}` runs the plain loop: {path.reason}. {path.remedy}"
         if path.reason not in _said:

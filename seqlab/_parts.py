@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from seqlab._cudnn import gpu
 from seqlab._loop import sequence
 from seqlab._tensorflow import tf, threads
 from seqlab.wrappers import bare_cells
@@ -44,7 +45,7 @@ def _same_rows(given: Any) -> Any:
 def _parts(cell: Any, rows: int | None) -> int:
     """One where there is nothing to gain: eagerly, on a GPU, for small cells and small batches."""
     ours = all(hasattr(bare, "sequence") for bare in bare_cells(cell))
-    if tf.executing_eagerly() or not ours or cell.count_params() < WEIGHTS or _gpus():
+    if tf.executing_eagerly() or not ours or cell.count_params() < WEIGHTS or gpu():
         return 1
     parts = min(_cores(), MOST)
     return parts if rows is None else min(parts, rows // ROWS)
@@ -65,10 +66,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _gpus() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def set_threads(weights: int) -> None:

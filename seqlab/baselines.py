@@ -1,6 +1,7 @@
 """Forecasts that need no network: what every score is printed beside."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,22 +39,19 @@ def drift(split: Split) -> np.ndarray:
 def seasonal_naive(split: Split) -> np.ndarray | None:
     """The value one season before, the latest such season that was known; None without a season."""
     season, test = split.series.season, split.test
-    first = test.first_row + test.window  # the row, in the whole series, of the first target
-    if season is None or season > first:
+    ends = test.begins(slice(None)) + test.window - 1  # the last row that each window knows
+    if season is None or season > test.first_row + ends.min() + 1:
         return None
     ahead = np.arange(test.horizon)
     back = season * (ahead // season + 1)
-    rows = first + np.arange(len(test))[:, None] + (ahead - back)[None, :]
+    rows = test.first_row + ends[:, None] + 1 + (ahead - back)[None, :]
     values = split.series.values[rows].astype(np.float64)
-    if test.gaps is None:
-        return values
-    ends = np.arange(len(test)) + test.window - 1
-    return test.gaps.seen(values, back - ahead - 1, ends)
+    return values if test.gaps is None else test.gaps.seen(values, back - ahead - 1, ends)
 
 
 def linear_autoregression(split: Split) -> np.ndarray:
     """Least squares on the window's values and a constant, a fit per step ahead, training part only."""
-    train, test = split.train, split.test
+    train, test = replace(split.train, horizon=split.test.horizon), split.test
     inputs, targets = train.raw(slice(None, None, max(1, len(train) // _SAMPLE)))
     ahead = naive.fit_linear(inputs, targets)
     pieces = [slice(i, i + _SAMPLE) for i in range(0, len(test), _SAMPLE)]  # bounds the memory

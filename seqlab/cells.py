@@ -180,6 +180,7 @@ class LSTMCell(GatedCell):
 
     gates = 4
     states = 2
+    cudnn_mode = "lstm"
     _config_names = ("units", "use_peepholes", "num_proj", "cell_clip", "proj_clip", "forget_bias")
 
     def __init__(
@@ -230,9 +231,7 @@ class LSTMCell(GatedCell):
         if self.compute_dtype == "float64":
             remedy = "Build the cell with dtype='float32'"
             return [Path(self.name, "loop", "the kernel computes in float32, not float64", remedy)]
-        if implementation == "loop":
-            return [Path(self.name, "loop", "asked for")]
-        return [Path(self.name, "fused", "a plain LSTM")]
+        return [self.fast_path(implementation, "a plain LSTM")]
 
     def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
         """All steps by one kernel."""
@@ -267,6 +266,7 @@ class GRUCell(Cell):
     """
 
     gates = 3
+    cudnn_mode = "gru"
     _config_names = ("units", "reset_after")
 
     def __init__(self, units: int, *, reset_after: bool = True, **kwargs: Any) -> None:
@@ -282,9 +282,7 @@ class GRUCell(Cell):
         """How `sequence` runs, and why."""
         if not self.reset_after:
             return [Path(self.name, "loop", "the kernel has the reset gate after the product")]
-        if implementation == "loop":
-            return [Path(self.name, "loop", "asked for")]
-        return [Path(self.name, "fused", "reset gate after the product")]
+        return [self.fast_path(implementation, "reset gate after the product")]
 
     def whole(self, inputs: Any, states: Any, lengths: Any, training: bool) -> tuple[Any, Any]:
         """All steps by one kernel."""

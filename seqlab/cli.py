@@ -6,17 +6,21 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands
+from seqlab import __version__, commands, listings
 from seqlab.config import (
     CELLS,
+    FORECASTERS,
     LOSSES,
     MISSING,
     MODELS,
     OPTIMIZERS,
+    RETRAIN,
     SCALINGS,
     SCHEDULES,
     SHORT,
+    STRATEGIES,
     TRANSFORMS,
+    WEIGH,
 )
 from seqlab.errors import SeqlabError
 
@@ -76,18 +80,19 @@ def parser() -> argparse.ArgumentParser:
     _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
+    _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(
         _command(sub, "windows", commands.windows, "show which rows are in which windows, and why")
     )
     _audit(_command(sub, "audit", commands.audit, "prove that nothing leaks from behind the cuts"))
     _import_tf1(
         _command(
-            sub, "import-tf1", commands.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
+            sub, "import-tf1", listings.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
         )
     )
-    _command(sub, "data", commands.data, "list the series that come with the package")
-    _command(sub, "models", commands.models, "list the models and cells")
-    _command(sub, "runs", commands.runs, "list the runs in ./runs")
+    _command(sub, "data", listings.data, "list the series that come with the package")
+    _command(sub, "models", listings.models, "list the models and cells")
+    _command(sub, "runs", listings.runs, "list the runs in ./runs")
     return top
 
 
@@ -205,6 +210,14 @@ def _data(to: argparse.ArgumentParser) -> None:
     to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
     to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
     to.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="direct",
+        help="the horizon at once, or step by step on its own output; default: direct",
+    )
+    to.add_argument("--validation", type=whole, metavar="N", help="rows of the validation part")
+    to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
+    to.add_argument(
         "--look-back",
         action="store_true",
         help="inputs may reach back over a cut; targets never do",
@@ -213,13 +226,18 @@ def _data(to: argparse.ArgumentParser) -> None:
 
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
-    to.add_argument("--model", choices=MODELS, help="default: stacked")
-    to.add_argument("--segment", type=whole, metavar="N", help="rows a step, of --model segments")
-    to.add_argument("--straight", action="store_true", help="and a straight line beside it")
+    to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: stacked")
+    to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
+    to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
     add_model_options(to)
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
     to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")
+    to.add_argument(
+        "--no-validation",
+        action="store_true",
+        help="train on these rows, too, and keep the last weights",
+    )
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
     to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
     to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
@@ -230,6 +248,27 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     for name in METRICS:
         to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
+    to.add_argument(
+        "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write PNG pictures"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _backtest(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument(
+        "--start", metavar="N|TIME", help="rows at the end, or when; default: the run's test part"
+    )
+    to.add_argument(
+        "--step", type=whole, default=1, metavar="N", help="between origins; default: 1"
+    )
+    to.add_argument("--retrain", choices=RETRAIN, default="never", help="default: never")
+    to.add_argument(
+        "--rows", type=whole, metavar="N", help="rows to train on, of --retrain sliding"
+    )
+    to.add_argument(
+        "--csv", metavar="FILE", help="every forecast; default: backtest.csv in the run"
+    )
     to.add_argument(
         "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write PNG pictures"
     )

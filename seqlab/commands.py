@@ -6,20 +6,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from seqlab.config import Config, ModelConfig
+from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config, make_data_config
+from seqlab.terminal import lay_out, say, tracked
 
 SHOWN = 3  # series of a panel that a terminal is given
 
 __all__ = [
     "audit",
-    "data",
+    "backtest",
     "evaluate",
     "forecast",
-    "import_tf1",
-    "models",
-    "runs",
     "show",
     "train",
     "train_run",
@@ -36,7 +34,7 @@ def train(options: Namespace) -> None:
     pictures = _draw(run, score)
     if not options.quiet:
         show(score, ("rmse", "mae", "mase"))
-        _say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
+        say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
 
 
 def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
@@ -51,7 +49,7 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         run = folders.create(config, data.data, Path(out) if out else None)
     elif run.finished:
         if not quiet:
-            _say(f"{run.path}: finished already; nothing to resume")
+            say(f"{run.path}: finished already; nothing to resume")
         return run
     try:
         from seqlab import _parts
@@ -81,12 +79,44 @@ def evaluate(options: Namespace) -> None:
     pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
     if options.json:
         found = {"run": str(run.path), **score.to_json(names), "plots": [str(p) for p in pictures]}
-        _say(json.dumps(found))
+        say(json.dumps(found))
         return
-    _say(f"Run {run.path}")
+    say(f"Run {run.path}")
     show(score, names)
     if pictures:
-        _say(f"Pictures: {', '.join(map(str, pictures))}")
+        say(f"Pictures: {', '.join(map(str, pictures))}")
+
+
+def backtest(options: Namespace) -> None:
+    """``seqlab backtest``: forecasts of a run from many origins, and their score."""
+    from seqlab import runs as folders
+
+    run = folders.find(options.run_path)
+    from seqlab import backtest as tester  # after the run was found: it loads TensorFlow
+
+    quiet = options.json or options.retrain == "never"
+    made = tester.backtest(
+        run,
+        options.start,
+        options.step,
+        options.retrain,
+        options.rows,
+        iter if quiet else tracked,
+    )
+    path = Path(options.csv) if options.csv else run.path / "backtest.csv"
+    files = [tester.write_csv(made, path)]
+    if options.plot is not None:
+        from seqlab import plots
+
+        picture = _file(options.plot) or run.plots() / "backtest.png"
+        files.append(plots.save(plots.backtest(made), picture))
+    if options.json:
+        say(json.dumps({"run": str(run.path), **made.to_json(), "files": list(map(str, files))}))
+        return
+    from seqlab.report import backtest_tables
+
+    lay_out(*backtest_tables(made))
+    say(f"Run {run.path}", *(f"Wrote {path}" for path in files))
 
 
 def forecast(options: Namespace) -> None:
@@ -96,23 +126,30 @@ def forecast(options: Namespace) -> None:
     run = folders.find(options.run_path)
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    made = forecasts.forecast(run, options.steps)
-    written = [forecasts.write_csv(made, Path(options.csv))] if options.csv else []
+    made = forecasts.forecast_each(run, options.steps)
+    several = len(made) > 1
+    written = []
+    if options.csv:
+        written.append(forecasts.write_csv(made if several else made[0], Path(options.csv)))
     if options.plot is not None:
         from seqlab import plots
 
         path = _file(options.plot) or run.plots() / "forecast.png"
-        written.append(plots.save(plots.forecast(run.series, made), path))
+        series = [part.series for part in run.split.parts]
+        written.append(plots.save(plots.forecasts(series, made), path))
     if options.json:
-        points = [{"time": str(t), "forecast": v} for t, v in made.rows()]
-        _say(
+        points = [point for one in made for point in one.to_json(several)]
+        say(
             json.dumps({"run": str(run.path), "forecast": points, "files": list(map(str, written))})
         )
         return
     from seqlab.report import forecast_table
 
-    _print(forecast_table(made))
-    _say(f"Run {run.path}: {made.note}", *(f"Wrote {path}" for path in written))
+    for one in made[:SHOWN]:
+        lay_out(forecast_table(one))
+    if len(made) > SHOWN:
+        say(f"{len(made) - SHOWN} more series: --csv FILE or --json has them all.")
+    say(f"Run {run.path}: {made[0].note}", *(f"Wrote {path}" for path in written))
 
 
 def windows(options: Namespace) -> None:
@@ -124,14 +161,14 @@ def windows(options: Namespace) -> None:
     data = split(load(config), config)
     found = [inspect(part) for part in data.parts]
     if options.json:
-        _say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
+        say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
         return
     from seqlab.report import window_tables
 
     for one in found[:SHOWN]:
-        _print(*window_tables(one))
+        lay_out(*window_tables(one))
     if len(found) > SHOWN:
-        _say(f"{len(found) - SHOWN} more series: --json has them all.")
+        say(f"{len(found) - SHOWN} more series: --json has them all.")
 
 
 def audit(options: Namespace) -> None:
@@ -142,97 +179,21 @@ def audit(options: Namespace) -> None:
     run = folders.find(options.run_path)
     checks = auditor.audit(run)
     if options.json:
-        _say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
+        say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
     else:
         from seqlab.report import audit_table
 
-        _print(audit_table(checks, f"Run {run.path}"))
+        lay_out(audit_table(checks, f"Run {run.path}"))
     auditor.demand(checks, str(run.path))
     if not options.json:
-        _say(f"All {len(checks)} checks hold: nothing before a cut or an origin moved by one bit.")
-
-
-def import_tf1(options: Namespace) -> None:
-    """``seqlab import-tf1``: a Keras model with the cells of a TensorFlow 1 checkpoint."""
-    from seqlab._tf1_files import find
-
-    prefix = find(options.checkpoint)
-    path = Path(options.out or f"{prefix.name}.keras")
-    from seqlab import tf1  # after the checkpoint was found: it loads TensorFlow
-
-    clips = {"cell_clip": options.cell_clip, "proj_clip": options.proj_clip}
-    made = tf1.load(prefix, scope=options.scope, forget_bias=options.forget_bias, **clips)
-    tf1.save(made, path)
-    if options.json:
-        _say(json.dumps({**made.to_json(), "file": str(path)}))
-        return
-    from seqlab.report import import_tables
-
-    _print(*import_tables(made))
-    _say(
-        f"Wrote {path}. For x [B, T, {made.features}], and lengths [B] or None:",
-        "  import seqlab.cells, keras",
-        f"  outputs, states = keras.saving.load_model({str(path)!r})([x, lengths])",
-    )
-
-
-def data(_: Namespace) -> None:
-    """``seqlab data``: the named series."""
-    from seqlab.report import table
-    from seqlab.series import NAMED
-
-    rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
-    _print(table(("name", "what", "usual window", "horizon"), rows))
-    _say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
-
-
-def models(_: Namespace) -> None:
-    """``seqlab models``: every model with every cell, at the default size."""
-    from seqlab import models as registry
-    from seqlab.cells import CELLS
-    from seqlab.report import table
-
-    rows = []
-    for name, build in registry.MODELS.items():
-        for cell in CELLS:
-            model = registry.build(ModelConfig(name, cell), (10, 2))
-            about = (build.__doc__ or "").splitlines()[0]
-            rows.append((name, cell, f"{model.count_params():,}", about))
-    _print(table(("--model", "--cell", "parameters", "what"), rows))
-    _say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
-
-
-def runs(_: Namespace) -> None:
-    """``seqlab runs``: the runs in ./runs."""
-    from seqlab import runs as folders
-
-    found = folders.listed()
-    if not found:
-        _say("No runs here yet. Make one: seqlab train sin")
-        return
-    from seqlab.report import runs_table
-
-    _print(runs_table(found))
+        say(f"All {len(checks)} checks hold: nothing before a cut or an origin moved by one bit.")
 
 
 def show(score: Any, names: tuple[str, ...]) -> None:
     """Print a score's tables and sentences."""
     from seqlab.report import score_tables
 
-    _print(*score_tables(score, names))
-
-
-def _print(*parts: Any) -> None:
-    """Tables and sentences, laid out for the terminal."""
-    from seqlab.report import console
-
-    screen = console()
-    for part in parts:
-        screen.print(part)
-
-
-def _say(*lines: str) -> None:
-    print(*lines, sep="\n")  # noqa: T201
+    lay_out(*score_tables(score, names))
 
 
 def _file(option: Any) -> Path | None:
@@ -244,7 +205,8 @@ def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
     from seqlab import plots
 
     if file:
-        return [plots.save(plots.prediction(score, run.series.times), file)]
+        figures = plots.all_of(run, score)
+        return [plots.save(figures["prediction.png"], file)]
     try:
         folder = run.plots()
     except OSError as error:

@@ -12,15 +12,19 @@ from seqlab.errors import SeqlabError, check_choice, check_fraction, check_posit
 
 __all__ = [
     "CELLS",
+    "FORECASTERS",
     "FORMAT",
     "LOSSES",
     "MODELS",
     "NEEDS",
     "OPTIMIZERS",
+    "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
     "SHORT",
+    "STRATEGIES",
     "TRANSFORMS",
+    "WEIGH",
     "Config",
     "DataConfig",
     "ModelConfig",
@@ -31,15 +35,24 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 # A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
 MODELS = ("stacked", "bidirectional", "segments")
-LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", "gaussian", "student")
+FORECASTERS = ("encoder_decoder", "autoregressive", "smoothed")  # models.FORECASTERS
+LIKELIHOODS = ("gaussian", "student")
+LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", *LIKELIHOODS)
 # What a model asks for beside the values of a series; see panel.Encoding.
-NEEDS: dict[str, tuple[str, ...]] = {}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "encoder_decoder": ("truth",),
+    "autoregressive": ("truth",),
+    "smoothed": ("series", "phase"),
+}
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
-SCALINGS = ("last", "standard", "robust", "minmax", "window", "mean", "none")
+SCALINGS = ("last", "standard", "robust", "minmax", "window", "recent", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
+RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
 SHORT = ("error", "drop")
+STRATEGIES = ("direct", "recursive")
+WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 LAYOUTS = ("steps", "features")
 
 
@@ -64,8 +77,11 @@ class DataConfig:
     scaling: str = "last"  # see scaling.Scaler
     layout: str = "steps"  # [T, D]; "features" is [D, T]: the whole window as ONE step
     validate: bool = True  # keep the end of the training part for validation
+    validation: int | None = None  # rows of it; None: a share
     transform: str = "none"  # of the values, before they are scaled
     test: str | None = None  # rows of the test part, or the time at which it begins
+    strategy: str = "direct"  # all P steps at once; "recursive" is one, on its own output
+    weigh: str = "evenly"  # windows of several series: see WEIGH
     look_back: bool = False  # inputs of validation and test may reach back over the cut
     calendar: bool = False  # tell the network where in the day, week and year each row lies
 
@@ -79,14 +95,28 @@ class DataConfig:
         check_positive("horizon", self.horizon)
         if self.season is not None:
             check_positive("season", self.season)
+        if self.validation is not None:
+            check_positive("validation", self.validation)
         check_choice("missing", self.missing, MISSING)
         check_choice("scaling", self.scaling, SCALINGS)
         check_choice("layout", self.layout, LAYOUTS)
         check_choice("transform", self.transform, TRANSFORMS)
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("weigh", self.weigh, WEIGH)
+        if self.strategy == "recursive" and self.past:
+            raise SeqlabError(
+                "`past` columns are not known ahead, where --strategy recursive needs them."
+                " Use --strategy direct, or name them as --future if they are known"
+            )
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
             )
+
+    @property
+    def ahead(self) -> int:
+        """Steps that the network itself gives: the horizon, or one."""
+        return self.horizon if self.strategy == "direct" else 1
 
 
 @dataclass(frozen=True)
@@ -110,7 +140,7 @@ class ModelConfig:
         object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
         check_choice("loss", self.loss, LOSSES)
         check_positive("under", self.under, float)
-        check_choice("model", self.model, MODELS)
+        check_choice("model", self.model, (*MODELS, *FORECASTERS))
         check_choice("cell", self.cell, CELLS)
         check_positive("layers", self.layers)
         check_positive("hidden", self.hidden)
@@ -120,6 +150,11 @@ class ModelConfig:
         if self.model != "segments" and (self.segment is not None or self.straight):
             raise SeqlabError(
                 f"`segment` and `straight` are of the model segments. Received: {self.model}"
+            )
+        if self.model == "autoregressive" and self.loss not in LIKELIHOODS:
+            raise SeqlabError(
+                "the model autoregressive draws from a likelihood: use --loss"
+                f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
             )
 
     @property
@@ -171,6 +206,16 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        scaling, model = self.data.scaling, self.model.model
+        if model == "smoothed" and (
+            scaling not in ("none", "mean") or self.data.transform != "none"
+        ):
+            raise SeqlabError(
+                "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
+                f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""

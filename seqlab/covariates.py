@@ -44,8 +44,8 @@ class Covariates:
         joined = {n: np.concatenate(c) for n, c in columns.items() if c[0] is not None}
         return cls(**joined, truth=parts[0].truth)
 
-    def __getitem__(self, rows: slice) -> "Covariates":
-        """Those of a stretch of the rows."""
+    def __getitem__(self, rows: slice | np.ndarray) -> "Covariates":
+        """Those of some of the rows."""
         cut = {name: getattr(self, name) for name in ("past", "future", "phase")}
         return replace(self, **{name: v[rows] for name, v in cut.items() if v is not None})
 

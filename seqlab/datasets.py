@@ -8,6 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
+import numpy as np
+
+from seqlab import metrics
 from seqlab.config import DataConfig
 from seqlab.covariates import Covariates
 from seqlab.errors import SeqlabError
@@ -53,6 +56,7 @@ class Split:
         validation: the windows that choose the best weights; None when the config asks for none.
         test: the windows that are scored.
         scaler: fitted on the training stretch.
+        encoding: of the columns beside the values, likewise.
     """
 
     series: Series
@@ -60,6 +64,7 @@ class Split:
     validation: Windows | None
     test: Windows
     scaler: Scaler
+    encoding: Encoding
 
     @property
     def parts(self) -> "tuple[Split, ...]":
@@ -164,9 +169,11 @@ def split(
     series, cuts, left_out = _long_enough(series, config)
     encoding = Encoding.fit(series, [cut[1] for cut in cuts])
     parts = tuple(
-        _one(one, config, cut, encoding.of(one, number, needs, config.calendar))
+        _one(one, config, cut, encoding, encoding.of(one, number, needs, config.calendar))
         for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
     )
+    if config.weigh == "relative":
+        parts = _weighed(parts, config.transform)
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
@@ -201,7 +208,8 @@ def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
     test = said or max(round(SHARE * rows), least)
     before = rows - test
     share = SHARE if said is None else SHARE * 2 / 3
-    validation = max(round(share * rows), least) if config.validate else 0
+    validation = config.validation or max(round(share * rows), least)
+    validation = validation if config.validate else 0
     if before - validation < config.window + horizon or test < need:
         raise SeqlabError(_too_few(config, series, validation, test))
     return 0, before - validation, before, rows
@@ -230,7 +238,11 @@ def _test_rows(series: Series, config: DataConfig) -> int | None:
 
 
 def _one(
-    series: Series, config: DataConfig, cuts: tuple[int, int, int, int], beside: Covariates | None
+    series: Series,
+    config: DataConfig,
+    cuts: tuple[int, int, int, int],
+    encoding: Encoding,
+    beside: Covariates | None,
 ) -> Split:
     """The parts of one series."""
     gaps = gaps_of(series.values, series.repair)
@@ -240,15 +252,53 @@ def _one(
     ]
     known = [gaps and gaps[piece] for piece in pieces]
     values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
-    sizes = config.window, config.horizon
-    scaler = Scaler.fit(config.scaling, values[0], *sizes, config.transform)
+    ahead = config.ahead, config.ahead, config.horizon  # what the network gives, and what is scored
+    scaler = Scaler.fit(config.scaling, values[0], config.window, config.ahead, config.transform)
     train, validation, test = (
-        Windows(part, *sizes, scaler, config.layout, piece.start, gap, beside and beside[piece])
+        Windows(
+            part,
+            config.window,
+            horizon,
+            scaler,
+            config.layout,
+            piece.start,
+            gap,
+            beside and beside[piece],
+        )
         if len(part)
         else None
-        for part, piece, gap in zip(values, pieces, known, strict=True)
+        for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
-    return Split(series, train, validation, test, scaler)  # type: ignore[arg-type]
+    return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
+
+
+def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
+    """With weights that make of an error what sMAPE and MASE, half and half, make of it.
+
+    In sMAPE an error counts as a share of the series' size, in MASE as a share of its usual change over a
+    season; the mean of those changes brings both halves to one size.
+    """
+    sizes = [float(np.mean(np.abs(part.train.values))) or 1.0 for part in parts]
+    changes = np.array(
+        [
+            metrics.mase_scale(part.train.values, part.series.season) / size
+            for part, size in zip(parts, sizes, strict=True)
+        ]
+    )
+    changes = np.maximum(
+        changes, 0.01 * (changes.mean() or 1.0)
+    )  # a constant series counts, but not alone
+    costs = 0.5 / changes.mean() + 0.5 / changes
+    if transform != "log":  # errors of logarithms are shares of the size already
+        costs = costs / sizes
+    return tuple(
+        dataclasses.replace(
+            part,
+            train=dataclasses.replace(part.train, weights=cost[None]),
+            validation=part.validation and dataclasses.replace(part.validation, weights=cost[None]),
+        )
+        for part, cost in zip(parts, costs, strict=True)
+    )
 
 
 def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:

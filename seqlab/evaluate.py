@@ -3,8 +3,8 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,13 @@ from seqlab import baselines, metrics
 from seqlab.baselines import spoken
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
+from seqlab.intervals import NOMINAL, Bands, Held, bands, held
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
 from seqlab.runs import Run, written
+from seqlab.windows import Windows
+
+if TYPE_CHECKING:  # which loads TensorFlow
+    from seqlab.predict import Predictor
 
 __all__ = [
     "METRICS",
@@ -28,6 +33,7 @@ __all__ = [
     "rollout",
     "score",
     "smape",
+    "with_intervals",
 ]
 
 BETTER = 0.98  # of persistence's error: what a forecast must reach to be more than a copy
@@ -51,6 +57,8 @@ class Score:
         name: of the series, or of the panel.
         by: the metric that decides: ``rmse``; ``mase`` for several series, whose units may differ.
         owners: name of each series, and how many of the W windows are its, in their order.
+        intervals: what intervals around the forecasts held; empty if none were asked for or possible.
+        bands: those intervals, by the share of truths that they are meant to hold.
     """
 
     metrics: dict[str, float]
@@ -65,6 +73,8 @@ class Score:
     name: str
     by: str
     owners: tuple[tuple[str, int], ...]
+    intervals: tuple[Held, ...] = ()
+    bands: Bands = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -90,9 +100,11 @@ class Score:
     def copy_verdict(self) -> str:
         """Whether the network only repeats an old value, in one sentence."""
         if len(self.owners) > 1:
-            return "Copy check: of single series only."
+            return "Copy check: of the forecasts of one series only."
         if self.copy_lag is None:
-            return "Copy check: not possible, the truth or the forecast is constant."
+            return (
+                "Copy check: not possible, for the forecasts are constant, few, or not row by row."
+            )
         if self.copy_lag == 0:
             return "Copy check: passed, the forecast is most like the truth of its own time."
         what = "the last value" if self.copy_lag == 1 else f"the value {self.copy_lag} rows before"
@@ -122,6 +134,7 @@ class Score:
             "best_baseline": self.best_baseline,
             "verdict": self.verdict,
             "copy_lag": self.copy_lag,
+            "intervals": [one.to_json() for one in self.intervals],
             "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
         }
 
@@ -134,15 +147,26 @@ def evaluate(run: Run) -> Score:
     """
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    result = score(
-        run.split, Predictor(run.model, run.split.test, run.config.model)(run.split.test)
-    )
+    data = run.split
+    predictor = Predictor(run.model, data.test, run.config.model)
+    result = with_intervals(score(data, predictor(data.test)), predictor, data)
     try:
         with written(run.path / "metrics.json") as temporary:
             temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     except OSError:  # a run on a read-only disk can be scored all the same
         pass
     return result
+
+
+def with_intervals(
+    result: Score,
+    predictor: "Predictor",
+    data: Split | PanelSplit,
+    nominal: Sequence[float] = NOMINAL,
+) -> Score:
+    """The score of a split's test part with intervals around its forecasts, and what they held."""
+    made, kind = bands(predictor, data, data.test, result.forecast, nominal)
+    return replace(result, bands=made, intervals=tuple(held(result.truth, made, kind)))
 
 
 def score(split: Split | PanelSplit, forecast: np.ndarray) -> Score:
@@ -173,12 +197,10 @@ def score(split: Split | PanelSplit, forecast: np.ndarray) -> Score:
             name: np.sqrt(np.mean(np.square(truth - other), axis=0))
             for name, other in everyone.items()
         },
-        copy_lag=copy_lag(first.test.values, forecast[:, 0], first.test.window)
-        if len(parts) == 1
-        else None,
+        copy_lag=_copy_lag(first.test, forecast) if len(parts) == 1 else None,
         truth=truth,
         forecast=forecast,
-        first_row=first.test.first_row + first.test.window,
+        first_row=first.test.first_row + int(first.test.begins(slice(1))[0]) + first.test.window,
         name=split.data.name,
         by=by,
         owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
@@ -192,6 +214,14 @@ def _joined(found: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         for name in found[0]
         if all(name in each for each in found)
     }
+
+
+def _copy_lag(windows: Windows, forecast: np.ndarray) -> int | None:
+    """Of windows that follow each other row by row; of others it cannot be told."""
+    begins = windows.begins(slice(None))
+    if (np.diff(begins) != 1).any():
+        return None
+    return copy_lag(windows.values[begins[0] :], forecast[:, 0], windows.window)
 
 
 def copy_lag(values: np.ndarray, forecast: np.ndarray, window: int) -> int | None:

@@ -1,18 +1,19 @@
-"""Continuing the series of a run beyond its last row."""
+"""Continuing the series of a run beyond their last rows."""
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqlab.errors import SeqlabError
+from seqlab.origins import at_origins
 from seqlab.runs import Run, written
 from seqlab.series import Series
 
-__all__ = ["Forecast", "forecast", "write_csv"]
+__all__ = ["Forecast", "forecast", "forecast_each", "write_csv"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class Forecast:
         labels: a time per row where the series has times, else the row's number, counted from 1.
         values: ``[steps]``.
         horizon: P; beyond it the network ran on its own output.
+        quantiles: level to values ``[steps]``; none for a network that gives single numbers.
     """
 
     name: str
     labels: Any
     values: np.ndarray
     horizon: int
+    quantiles: dict[float, np.ndarray] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -45,39 +48,89 @@ class Forecast:
             return f"{text}; beyond step {self.horizon} the network runs on its own output."
         return f"{text}."
 
-    def rows(self) -> Iterator[tuple[Any, float]]:
-        """Label and value of each step; days without a time of day are dates."""
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Label, value and quantiles of each step; days without a time of day are dates."""
         labels = self.labels
         if self.unit == "time" and (labels == labels.normalize()).all():
             labels = labels.date
-        return zip(labels, self.values.tolist(), strict=True)
+        columns = [self.values, *self.quantiles.values()]
+        return zip(labels, *(column.tolist() for column in columns), strict=True)
+
+    def to_json(self, named: bool = False) -> list[dict[str, Any]]:
+        """A dict per step; with the name of the series where there are several."""
+        name = {"series": self.name} if named else {}
+        levels = [f"quantile_{level:g}" for level in self.quantiles]
+        return [
+            {**name, "time": str(label), "forecast": value, **dict(zip(levels, rest, strict=True))}
+            for label, value, *rest in self.rows()
+        ]
 
 
 def forecast(run: Run, steps: int | None = None) -> Forecast:
-    """Forecast the rows after the last one; by default as many as the horizon.
+    """Forecast the rows after the last one of a run's series; by default as many as the horizon.
 
     Raises:
-        SeqlabError: the run is not finished.
+        SeqlabError: the run is not finished, is of several series, or was not trained for so many steps.
+    """
+    if len(run.split.parts) > 1:
+        raise SeqlabError(f"{run.path}: trained on several series: use forecast_each")
+    return forecast_each(run, steps)[0]
+
+
+def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
+    """The same for each series of a run.
+
+    Raises:
+        SeqlabError: the run is not finished, or was not trained for so many steps.
     """
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    series, data = run.series, run.config.data
+    data, config, parts = run.config.data, run.config, run.split.parts
     steps = steps or data.horizon
-    values = Predictor(run.model, run.split.test).ahead(series.values[-data.window :], steps)
-    return Forecast(series.name, _labels(series, steps), values, data.horizon)
+    if steps > data.ahead > 1:
+        raise SeqlabError(
+            f"trained to forecast {data.ahead} steps at once, and asked for {steps}."
+            f" Train with --horizon {steps}, or with --strategy recursive, which has no end"
+        )
+    ends = [np.array([len(part.series)]) for part in parts]
+    windows = at_origins(run.split, config, ends, max(steps, data.ahead))
+    predictor = Predictor(run.model, run.split.train, config.model)
+    values = predictor(windows)
+    bands = np.empty((*values.shape, 0))
+    levels: Sequence[float] = predictor.levels if steps <= data.ahead else ()
+    if levels:
+        bands = predictor.quantiles(windows, levels)
+    return [
+        Forecast(
+            part.series.name,
+            _labels(part.series, steps),
+            own[:steps],
+            data.ahead,
+            dict(zip(levels, band[:steps].T, strict=True)),
+        )
+        for part, own, band in zip(parts, values, bands, strict=True)
+    ]
 
 
-def write_csv(made: Forecast, path: Path) -> Path:
-    """Write a forecast as CSV: time (or row) and value.
+def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:
+    """Write a forecast as CSV: time (or row), value and quantiles; of several series with their names.
 
     Raises:
         SeqlabError: the file cannot be written.
     """
+    several = [] if isinstance(made, Forecast) else ["series"]
+    every = [made] if isinstance(made, Forecast) else made
+    named = every[0].name if isinstance(made, Forecast) else "forecast"
+    levels = [f"quantile {level:g}" for level in every[0].quantiles]
     try:
         with written(path) as temporary, temporary.open("w", newline="") as file:
             table = csv.writer(file)
-            table.writerow((made.unit, made.name))
-            table.writerows((label, f"{value:.9g}") for label, value in made.rows())
+            table.writerow((*several, every[0].unit, named, *levels))
+            for one in every:
+                name = [one.name] * len(several)
+                table.writerows(
+                    (*name, label, *(f"{v:.9g}" for v in row)) for label, *row in one.rows()
+                )
     except OSError as error:
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Name another file"

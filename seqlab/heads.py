@@ -25,6 +25,9 @@ class Quantiles(keras.layers.Layer):
 
     Args:
         levels: Q probabilities, rising, each between 0 and 1.
+
+    Attributes:
+        middle: place of the level that is nearest to the median.
     """
 
     def __init__(self, levels: Iterable[float], **kwargs: Any) -> None:
@@ -32,13 +35,13 @@ class Quantiles(keras.layers.Layer):
         self.levels = check_levels(levels)
         self.supports_masking = True
         self.size = len(self.levels)
-        self._middle = int(np.argmin(np.abs(np.array(self.levels) - 0.5)))
+        self.middle = int(np.argmin(np.abs(np.array(self.levels) - 0.5)))
         normal = [NormalDist().inv_cdf(level) for level in self.levels]
         self._units = np.diff(normal) / np.log(2)  # softplus(0) is log 2
 
     def call(self, inputs: Any) -> Any:
         """Steps are summed outwards from the middle; sums of positive numbers never fall."""
-        at = self._middle
+        at = self.middle
         middle = inputs[..., at : at + 1]
         others = ops.concatenate([inputs[..., :at], inputs[..., at + 1 :]], axis=-1)
         steps = ops.softplus(others) * ops.cast(self._units, inputs.dtype)

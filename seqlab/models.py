@@ -1,49 +1,87 @@
 """Recurrent models by name, from a frozen config."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from seqlab import cells, losses
+from seqlab._stacks import stack
 from seqlab._tensorflow import keras
+from seqlab.autoregressive import Autoregressive
 from seqlab.config import ModelConfig
+from seqlab.encoder_decoder import EncoderDecoder
 from seqlab.segments import segmented
+from seqlab.smoothed import Smoothed
 
-__all__ = ["MODELS", "ModelConfig", "build", "summary"]
+__all__ = ["FORECASTERS", "MODELS", "Facts", "ModelConfig", "build", "summary"]
 
 Shapes = tuple[int, int] | dict[str, tuple[int, ...]]
 Named = Mapping[str, Any]  # tensors
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the data say to a model beside the shapes of its inputs.
+
+    Attributes:
+        sizes: codes of each category, the 0 for what is unknown included.
+        series: S.
+        season: rows per season; 1 where none is known.
+        steps: of the training.
+    """
+
+    sizes: tuple[int, ...] = ()
+    series: int = 1
+    season: int = 1
+    steps: int = 1000
+
+
 def build(
-    config: ModelConfig,
-    input_shape: Shapes,
-    horizon: int = 1,
-    sizes: Sequence[int] = (),
+    config: ModelConfig, input_shape: Shapes, horizon: int = 1, facts: Facts | None = None
 ) -> Any:
     """A Keras model from inputs ``[B, T, D]`` to outputs ``[B, P]``, or ``[B, P, M]`` as its loss needs.
-
-    The top layer's final output goes through one dense layer: many steps to one value, or to all P at
-    once.
 
     Args:
         config: which model; see `seqlab.config.ModelConfig`.
         input_shape: (T, D); T may be None. Or the shapes of inputs by name; see
             `seqlab.covariates.Covariates.inputs`.
         horizon: P.
-        sizes: codes of each category, where there are some.
+        facts: of the data.
     """
+    facts = facts or Facts()
     if isinstance(input_shape, dict):
         inputs = {
             name: keras.Input(shape, name=name, dtype=_type(name))
             for name, shape in input_shape.items()
         }
-        seen = _embedded(dict(inputs), sizes)
+        seen = dict(inputs)
     else:
         inputs = keras.Input(input_shape, name="window")
         seen = {"past": inputs}
-    features = MODELS[config.model](config, seen, horizon)
-    head, _ = losses.head(config.loss, horizon, **config.loss_options)
-    return keras.Model(inputs, head(features), name=config.model)
+    if config.model in FORECASTERS:
+        outputs = _forecaster(config, horizon, facts)(seen)
+    else:
+        features = MODELS[config.model](config, _embedded(seen, facts.sizes), horizon)
+        head, _ = losses.head(config.loss, horizon, **config.loss_options)
+        outputs = head(features)
+    return keras.Model(inputs, outputs, name=config.model)
+
+
+def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
+    """A model that brings its own head, because it feeds on what that says, or scales it."""
+    options: dict[str, Any] = {}
+    if config.model == "encoder_decoder":
+        options["forcing"] = (0, max(1, facts.steps // 2))
+    elif config.model == "smoothed":
+        options |= {"season": facts.season, "series": facts.series}
+    return FORECASTERS[config.model](
+        config,
+        horizon,
+        config.loss,
+        loss_options=config.loss_options,
+        categories=tuple(size - 1 for size in facts.sizes),
+        **options,
+    )
 
 
 def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
@@ -56,13 +94,13 @@ def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
 
 def _stacked(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Layers on top of each other, reading forwards."""
-    _, states = cells.dynamic_rnn(_stack(config, "layer"), _each_step(inputs))
+    _, states = cells.dynamic_rnn(stack(config, "layer"), _each_step(inputs))
     return _with_future(config, states[-1][0], inputs, horizon)
 
 
 def _bidirectional(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Two independent stacks, one of them reading backwards; their final outputs side by side."""
-    stacks = _stack(config, "forward"), _stack(config, "backward")
+    stacks = stack(config, "forward"), stack(config, "backward")
     _, ends = cells.bidirectional_dynamic_rnn(*stacks, _each_step(inputs))
     end = keras.layers.Concatenate()([states[-1][0] for states in ends])
     return _with_future(config, end, inputs, horizon)
@@ -106,17 +144,6 @@ def _type(name: str) -> str:
     return "int32" if name in ("categories", "series", "phase") else "float32"
 
 
-def _stack(config: ModelConfig, name: str) -> Any:
-    layers = [
-        cells.CELLS[config.cell](config.hidden, name=f"{name}_{i}") for i in range(config.layers)
-    ]
-    if config.dropout:
-        layers = [
-            cells.DropoutWrapper(cell, output_keep_prob=1 - config.dropout) for cell in layers
-        ]
-    return cells.StackedRNNCells(layers)
-
-
 def _product(shape: tuple[int, ...]) -> int:
     product = 1
     for size in shape:
@@ -128,4 +155,9 @@ MODELS: dict[str, Callable[[ModelConfig, Named, int], Any]] = {
     "stacked": _stacked,
     "bidirectional": _bidirectional,
     "segments": segmented,
+}
+FORECASTERS = {
+    "encoder_decoder": EncoderDecoder,
+    "autoregressive": Autoregressive,
+    "smoothed": Smoothed,
 }

@@ -54,7 +54,20 @@ def make_data_config(options: Namespace) -> DataConfig:
 
     usual = NAMED.get(options.data)
     source = options.data if usual else os.path.abspath(options.data)
-    same = ["target", "id", "wide", "time", "short", "season", "missing", "scaling", "transform"]
+    same = [
+        "target",
+        "id",
+        "wide",
+        "time",
+        "short",
+        "season",
+        "missing",
+        "scaling",
+        "transform",
+        "strategy",
+        "weigh",
+        "validation",
+    ]
     same += ["test", "look_back", "calendar"]
     columns = ["past", "future", "static", "categories"]
     given: dict[str, Any] = {name: getattr(options, name) for name in same}
@@ -62,6 +75,7 @@ def make_data_config(options: Namespace) -> DataConfig:
     return DataConfig(
         source if usual or os.path.exists(source) else options.data,
         window=options.window or (usual.window if usual else 30),
+        validate=not getattr(options, "no_validation", False),
         horizon=options.horizon or (usual.horizon if usual else 1),
         **given,
     )

@@ -38,23 +38,27 @@ class Encoding:
         future: the same of the columns that are known ahead, ``[F]``.
         static: the same of the attributes of series, ``[C]``.
         codes: for each category, its values to 1, 2, ...; 0 is for what is not among them.
+        cycles: of the calendar, those that the longest training part has seen.
     """
 
     past: tuple[np.ndarray, np.ndarray]
     future: tuple[np.ndarray, np.ndarray]
     static: tuple[np.ndarray, np.ndarray]
     codes: tuple[dict[str, int], ...] = field(default=())
+    cycles: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, series: Sequence[Series], rows: Sequence[int]) -> "Encoding":
         """Measure the first rows of each series, as many as its training part has."""
         pairs = list(zip(series, rows, strict=True))
+        times = [s.times[:n] for s, n in pairs if s.times is not None]
         labels = zip(*(s.categories for s in series), strict=True)
         return cls(
             _measure([s.past[:n] for s, n in pairs if s.past is not None]),
             _measure([s.future[:n] for s, n in pairs if s.future is not None]),
             _measure([s.static[None] for s in series if s.static is not None]),
             tuple({label: i + 1 for i, label in enumerate(sorted(set(found)))} for found in labels),
+            max(map(calendars.cycles, times), key=len, default=()),
         )
 
     def of(
@@ -79,17 +83,17 @@ class Encoding:
         """
         future = _scaled(series.future, self.future)
         if calendar:
-            columns = _calendar(series, ahead)
+            columns = self._calendar(series, ahead)
             known = [] if future is None else [future[: len(columns)]]
             future = np.concatenate([*known, columns], axis=1)
-        season = series.season or 1
+        phase = np.arange(len(series) + ahead, dtype=np.int32) % (series.season or 1)
         made = Covariates(
-            past=_scaled(series.past, self.past),
+            past=_longer(_scaled(series.past, self.past), ahead),
             future=future if future is None else future[: len(series) + ahead],
             static=None if series.static is None else _scaled(series.static[None], self.static),
             categories=self._codes(series),
             series=np.array([number], np.int32) if "series" in needs else None,
-            phase=(np.arange(len(series)) % season).astype(np.int32) if "phase" in needs else None,
+            phase=phase if "phase" in needs else None,
             truth="truth" in needs,
         )
         return made or None
@@ -99,6 +103,19 @@ class Encoding:
         """How many codes each category has, the 0 included."""
         return tuple(len(codes) + 1 for codes in self.codes)
 
+    def _calendar(self, series: Series, ahead: int) -> np.ndarray:
+        times = series.times
+        if times is None:
+            raise SeqlabError(
+                f"{series.name}: --calendar needs times, and its rows are only counted"
+            )
+        more = series.times_ahead(ahead)
+        if ahead and more is None:
+            raise SeqlabError(
+                f"{series.name}: --calendar needs times at an even step to look ahead"
+            )
+        return calendars.features(times.append(more) if ahead else times, self.cycles)
+
     def _codes(self, series: Series) -> np.ndarray | None:
         if not series.categories:
             return None
@@ -106,11 +123,9 @@ class Encoding:
         return np.array([[codes.get(label, 0) for codes, label in pairs]], np.int32)
 
 
-def _calendar(series: Series, ahead: int) -> np.ndarray:
-    times = series.times
-    if times is None:
-        raise SeqlabError(f"{series.name}: --calendar needs times, and its rows are only counted")
-    return calendars.features(times.append(series.times_ahead(ahead)) if ahead else times)[0]
+def _longer(columns: np.ndarray | None, rows: int) -> np.ndarray | None:
+    """With rows behind the end, so that it is as long as the values; no window looks at them."""
+    return columns if columns is None else np.pad(columns, ((0, rows), (0, 0)))
 
 
 def _measure(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

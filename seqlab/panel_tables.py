@@ -47,6 +47,8 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
     """
     if not isinstance(frame, pd.DataFrame):
         frame = pd.DataFrame(frame.to_dict(as_series=False))
+    if frame.empty:
+        raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
     if config.wide:
         return _wide(frame, config, name)

@@ -1,7 +1,8 @@
 """Pictures of runs and scores. Every function returns a figure; `save` writes one. No window opens."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -9,18 +10,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seqlab.baselines import spoken
+from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
 from seqlab.runs import Run, written
 from seqlab.series import Series
 
+if TYPE_CHECKING:  # which loads TensorFlow
+    from seqlab.backtest import Backtest
+
 __all__ = [
     "all_of",
+    "backtest",
     "error_per_step",
-    "forecast",
+    "forecasts",
     "learning_curves",
     "prediction",
+    "predictions",
     "residuals",
     "save",
 ]
@@ -33,6 +40,7 @@ BASELINES = {
     "seasonal_naive": "#2ca02c",
     "linear_autoregression": "#9467bd",
 }
+PANELS = 6  # series of a panel in one figure
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
 
 
@@ -53,6 +61,32 @@ def prediction(score: Score, times: Any = None) -> Figure:
         _zoom(axes[1], rows, truth, guess, axes[0])
     for one in axes:
         _label_rows(one, times)
+    return figure
+
+
+def predictions(split: Split | PanelSplit, score: Score) -> Figure:
+    """Of each series the last window of its test part, and its forecast; of many series the first few."""
+    shown = min(len(score.owners), PANELS)
+    figure = Figure(figsize=(9, 2.4 * shown), layout="constrained")
+    ends = np.cumsum([count for _, count in score.owners])
+    for axes, part, end in zip(
+        np.atleast_1d(figure.subplots(shown)), split.parts[:shown], ends[:shown], strict=True
+    ):
+        test = part.test
+        inputs, truth = (values[0] for values in test.raw(slice(len(test) - 1, None)))
+        end_row = test.first_row + len(test.values)
+        rows = np.arange(end_row - test.window - test.horizon, end_row)
+        times = part.series.times
+        places = rows + 1 if times is None else times[rows].to_numpy()
+        axes.plot(
+            places, np.concatenate([inputs, truth]), color=TRUTH, lw=2, alpha=0.6, label="truth"
+        )
+        axes.plot(places[test.window :], score.forecast[end - 1], color=NETWORK, label="network")
+        axes.set(title=f"{part.series.name}: last window of the test part", ylabel=score.name)
+        _label_rows(axes, times)
+    axes.legend(loc="upper left")
+    if shown < len(score.owners):
+        figure.suptitle(f"{shown} of {len(score.owners)} series")
     return figure
 
 
@@ -94,7 +128,7 @@ def learning_curves(run: Run) -> Figure:
         )
     if max(history["loss"]) > 0:
         axes.set_yscale("log")
-    axes.set(xlabel="step", ylabel="mean squared error, scaled", title=run.path.name)
+    axes.set(xlabel="step", ylabel=f"{run.config.model.loss}, scaled", title=run.path.name)
     rate = axes.twinx()
     rate.plot(history["step"], history["learning_rate"], color=MARK, lw=1, alpha=0.5)
     rate.set_ylabel("learning rate", color=MARK)
@@ -121,10 +155,20 @@ def error_per_step(score: Score) -> Figure:
     return figure
 
 
-def forecast(series: Series, made: Forecast) -> Figure:
-    """The end of a series and its forecast behind it."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots()
+def forecasts(series: Sequence[Series], made: Sequence[Forecast]) -> Figure:
+    """The end of each series and its forecast behind it; of many series the first few."""
+    shown = min(len(made), PANELS)
+    figure = Figure(figsize=(9, 4 if shown == 1 else 2.4 * shown), layout="constrained")
+    for axes, one, ahead in zip(
+        np.atleast_1d(figure.subplots(shown)), series[:shown], made[:shown], strict=True
+    ):
+        _forecast(axes, one, ahead)
+    if shown < len(made):
+        figure.suptitle(f"{shown} of {len(made)} series")
+    return figure
+
+
+def _forecast(axes: Any, series: Series, made: Forecast) -> None:
     shown = min(len(series), max(4 * len(made.values), 60))
     known = series.values[-shown:]
     before: Any = np.arange(len(series) - shown + 1, len(series) + 1)
@@ -134,23 +178,67 @@ def forecast(series: Series, made: Forecast) -> Figure:
     axes.plot(before, known, color=TRUTH, label="known")
     joined = np.concatenate([known[-1:], made.values])
     axes.plot([before[-1], *after], joined, color=NETWORK, marker=".", label="forecast")
-    if len(after) > made.horizon:
+    if len(made.quantiles) > 1:
+        low, high = min(made.quantiles), max(made.quantiles)
+        band = made.quantiles[low], made.quantiles[high]
+        label = f"{100 * low:g} to {100 * high:g} %"
+        axes.fill_between(after, *band, color=NETWORK, alpha=0.2, lw=0, label=label)
+    if len(after) > made.horizon > 1:
         mark = after[made.horizon - 1]
         axes.axvline(mark, color=MARK, ls=":", label="from here on its own output")
     axes.set(title=f"{made.name}: forecast of {len(after)} steps", ylabel=made.name)
     _label_rows(axes, series.times if made.unit == "time" else None)
-    axes.legend()
+    axes.legend(loc="upper left")
+
+
+def backtest(made: "Backtest") -> Figure:
+    """Forecasts over the truth, from origins a horizon apart so that they do not hide each other."""
+    shown = min(len(made.series), PANELS)
+    figure = Figure(figsize=(9, 4 if shown == 1 else 2.4 * shown), layout="constrained")
+    first = 0
+    for axes, series, origins in zip(
+        np.atleast_1d(figure.subplots(shown)), made.series, made.origins, strict=False
+    ):
+        _fans(axes, series, origins, made.score, first)
+        first += len(origins)
+    if shown < len(made.series):
+        figure.suptitle(f"{shown} of {len(made.series)} series")
     return figure
+
+
+def _fans(axes: Any, series: Series, origins: np.ndarray, score: Score, first: int) -> None:
+    """One series; its windows in the score begin at `first`."""
+    horizon, times = score.truth.shape[1], series.times
+    places = np.arange(1, len(series) + 1) if times is None else times.to_numpy()
+    begin = max(0, int(origins[0]) - 3 * horizon)
+    axes.plot(places[begin:], series.values[begin:], color=TRUTH, lw=2, alpha=0.6, label="truth")
+    apart = -(-horizon // int(np.diff(origins).min())) if len(origins) > 1 else 1
+    labels = {"label": "forecast"}
+    for w in range(0, len(origins), apart):
+        rows = slice(origins[w], origins[w] + horizon)
+        style = "." if horizon == 1 else ""
+        axes.plot(
+            places[rows], score.forecast[first + w], color=NETWORK, lw=1.2, marker=style, **labels
+        )
+        for share, (low, high) in score.bands.items():
+            label = {"label": f"{100 * share:g} %"} if labels else {}
+            band = low[first + w], high[first + w]
+            axes.fill_between(places[rows], *band, color=NETWORK, alpha=0.15, lw=0, **label)
+        labels = {}
+    axes.set(title=f"{series.name}: backtest, {len(origins)} origins", ylabel=series.name)
+    _label_rows(axes, times)
+    axes.legend(loc="upper left")
 
 
 def all_of(run: Run, score: Score) -> dict[str, Figure]:
     """Every picture of a scored run, by file name."""
-    times = run.series.times
-    figures = {
-        "prediction.png": prediction(score, times),
-        "residuals.png": residuals(score, times),
-        "learning_curves.png": learning_curves(run),
-    }
+    times = run.split.parts[0].series.times
+    figures = {"learning_curves.png": learning_curves(run)}
+    if len(score.owners) == 1:
+        figures["prediction.png"] = prediction(score, times)
+        figures["residuals.png"] = residuals(score, times)
+    else:
+        figures["prediction.png"] = predictions(run.split, score)
     if score.truth.shape[1] > 1:
         figures["error_per_step.png"] = error_per_step(score)
     return figures

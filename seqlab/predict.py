@@ -14,6 +14,8 @@ from seqlab.windows import Windows
 
 __all__ = ["Predictor"]
 
+LEVELS = (0.1, 0.9)  # of the quantiles shown beside a forecast, where all can be had
+DRAWS = 200  # paths, for the quantiles of a model that draws them
 BATCH = 4_096  # windows computed at once
 
 
@@ -34,8 +36,11 @@ class Predictor:
         Raises:
             SeqlabError: the windows are not those that the model takes.
         """
-        self._like, self._config = like, config or ModelConfig()
-        shapes = like.input_shape
+        self._own = model.output_shape[1]  # P of the network itself
+        self._like = replace(like, horizon=self._own)
+        self._config = config or ModelConfig()
+        self._draw = next((one.sample for one in model.layers if hasattr(one, "sample")), None)
+        shapes = self._like.input_shape
         named = isinstance(shapes, dict)
         taken = {t.name: t.shape[1:] for t in model.inputs} if named else model.input_shape[1:]
         if (taken if named else tuple(taken)) != shapes:
@@ -49,11 +54,34 @@ class Predictor:
         )
         self._call = compiled.get_concrete_function(specs)
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Levels of the quantiles to show beside a forecast; none for single numbers."""
+        if self._config.loss == "quantile":
+            return tuple(self._config.levels)
+        return LEVELS if self._config.loss in LIKELIHOODS else ()
+
+    @property
+    def distribution(self) -> bool:
+        """Whether the network gives more than single numbers."""
+        return bool(self.levels)
+
+    def gives(self, levels: Sequence[float]) -> bool:
+        """Whether it gives quantiles at these levels."""
+        if self._config.loss == "quantile":
+            return all(np.isclose(level, self._config.levels).any() for level in levels)
+        return self.distribution
+
     def __call__(self, windows: Windows, indices: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Point forecasts ``[W, P]`` for these windows, in original units.
 
-        Of a distribution it is the mean; of quantiles the one that is nearest the median.
+        Of a distribution it is the mean; of quantiles the one that is nearest the median. Where the
+        horizon is longer than what the network gives, it goes on from its own forecasts.
         """
+        if windows.horizon > self._own:
+            chosen = np.arange(len(windows))[indices]
+            pieces = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
+            return np.concatenate([self._rolled(windows, piece) for piece in pieces])
         return self._each(windows, indices, self._point)
 
     def quantiles(
@@ -65,31 +93,43 @@ class Predictor:
             SeqlabError: the model gives single numbers, or quantiles at other levels.
         """
 
-        def chosen(outputs: np.ndarray) -> np.ndarray:
-            return self._quantiles(outputs, levels)
+        def chosen(given: Any) -> np.ndarray:
+            if self._draw is None:
+                return self._quantiles(self._outputs(given), levels)
+            paths = self._draw(given, DRAWS)  # whose steps depend on each other
+            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
 
         return self._each(windows, indices, chosen)
 
     def ahead(self, window: np.ndarray, steps: int) -> np.ndarray:
-        """Forecast any number of steps from one window ``[T]`` of a single series.
+        """Forecast any number of steps from one window ``[T]`` of a single series without columns.
 
-        Beyond the horizon the forecasts themselves are taken as input, P at a time.
+        Beyond the network's own steps the forecasts themselves are taken as input.
         """
-        known = np.asarray(window, np.float64)
-        size, horizon = len(window), self._like.horizon
-        while len(known) < size + steps:
-            values = np.concatenate([known[-size:], np.zeros(horizon)])
-            tail = replace(self._like, values=values, gaps=None, starts=None, owner=None)
-            known = np.concatenate([known, self(tail)[0]])
-        return known[size : size + steps]
+        values = np.concatenate([window, np.zeros(steps)])
+        tail = replace(self._like, values=values, horizon=steps, gaps=None, starts=None, owner=None)
+        return self(tail)[0]
+
+    def _rolled(self, windows: Windows, indices: np.ndarray) -> np.ndarray:
+        """Forecasts ``[W, P]`` by as many rounds as it takes, each on what the last one gave."""
+        own, rounds = self._own, -(-windows.horizon // self._own)
+        copied = windows.copied(indices, rounds * own)
+        values = copied.values.reshape(
+            len(indices), -1
+        )  # a view: what is written, the next round sees
+        begins = copied.begins(slice(None))
+        for done in range(windows.window, values.shape[1], own):
+            now = replace(copied, starts=begins + done - windows.window, horizon=own)
+            values[:, done : done + own] = self._each(now, slice(None), self._point)
+        return values[:, windows.window :][:, : windows.horizon]
 
     def _each(self, windows: Windows, indices: np.ndarray | slice, read: Any) -> np.ndarray:
-        """What `read` makes of the scaled outputs, in original units."""
+        """What `read` makes of the network's inputs, its scaled outputs, in original units."""
         chosen = np.arange(len(windows))[indices]
         made = []
         for i in range(0, len(chosen), BATCH):
             piece = chosen[i : i + BATCH]
-            outputs = read(self._outputs(windows.given(piece)))
+            outputs = read(windows.given(piece))
             flat = outputs.reshape(*outputs.shape[:2], -1)
             levels = [windows.restore(piece, flat[..., q]) for q in range(flat.shape[2])]
             made.append(np.stack(levels, axis=-1).reshape(outputs.shape))
@@ -97,14 +137,15 @@ class Predictor:
 
     def _outputs(self, given: Any) -> np.ndarray:
         if isinstance(given, dict) and self._like.beside is not None and self._like.beside.truth:
-            shape = len(given["past"]), self._like.horizon
+            shape = len(given["past"]), self._own
             given = {
                 **given,
                 "truth": np.zeros(shape, np.float32),
             }  # which is read in training alone
         return np.asarray(self._call(given))
 
-    def _point(self, outputs: np.ndarray) -> np.ndarray:
+    def _point(self, given: Any) -> np.ndarray:
+        outputs = self._outputs(given)
         if outputs.ndim == 2:
             return outputs
         if self._config.loss == "quantile":
@@ -120,9 +161,9 @@ class Predictor:
             )
         if self._config.loss != "quantile":
             return LIKELIHOODS[self._config.loss].quantile(outputs, levels)
-        known = list(self._config.levels)
-        if missing := [level for level in levels if level not in known]:
+        known = np.array(self._config.levels)
+        if missing := [level for level in levels if not self.gives([level])]:
             raise SeqlabError(
-                f"trained for the levels {known}, not for {missing}. Train with --levels"
+                f"trained for the levels {known.tolist()}, not for {missing}. Train with --levels"
             )
-        return outputs[..., [known.index(level) for level in levels]]
+        return outputs[..., [int(np.abs(known - level).argmin()) for level in levels]]

@@ -16,10 +16,12 @@ from seqlab.inspection import Inspection, Part
 from seqlab.runs import Run
 
 if TYPE_CHECKING:  # a listing need not wait for TensorFlow
+    from seqlab.backtest import Backtest
     from seqlab.tf1 import Imported
 
 __all__ = [
     "audit_table",
+    "backtest_tables",
     "console",
     "forecast_table",
     "import_tables",
@@ -54,12 +56,14 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str | No
     return made
 
 
-def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
+def score_tables(
+    score: Score, names: Sequence[str], what: str = "test part", windows: str = "windows"
+) -> Iterable[Table | str]:
     """The network beside its baselines; per step ahead where there are several; the verdict."""
     everyone = {"network": score.metrics, **score.baselines}
-    windows, horizon = score.truth.shape
+    count, horizon = score.truth.shape
     ahead = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
-    title = f"{score.name}, test part: {windows} windows, {ahead}"
+    title = f"{score.name}, {what}: {count} {windows}, {ahead}"
     rows = [(spoken(who), *(number(v[name]) for name in names)) for who, v in everyone.items()]
     yield table(("", *map(_title, names)), rows, title)
     if horizon > 1:
@@ -68,6 +72,17 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
             (spoken(who), *(number(v[s - 1]) for s in steps)) for who, v in score.per_step.items()
         ]
         yield table(("RMSE at step ahead", *map(str, steps)), rows)
+    if score.intervals:
+        rows = [
+            (
+                f"{100 * one.nominal:g} % ({one.kind})",
+                f"{100 * one.coverage:.1f} %",
+                number(one.width),
+                number(one.score),
+            )
+            for one in score.intervals
+        ]
+        yield table(("intervals", "hold", "mean width", "interval score"), rows)
     yield score.verdict
     if math.isfinite(score.skill):
         best = spoken(score.best_baseline)
@@ -78,12 +93,22 @@ def score_tables(score: Score, names: Sequence[str]) -> Iterable[Table | str]:
         yield f"Undefined here ({', '.join(undefined)}): the truth holds zeros, or nothing changes."
 
 
+def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
+    """The score over all origins, and what each origin took."""
+    names = ("rmse", "mae", "mape", "smape", "mase")
+    yield from score_tables(made.score, names, "backtest", "origins")
+    if made.trained:
+        yield f"Trained anew {made.trained} times."
+
+
 def forecast_table(made: Forecast) -> Table:
     """Time and value of each step; of a long forecast the first ones."""
-    rows = [(str(label), f"{value:.6g}") for label, value in made.rows()]
+    rows = [(str(label), *(f"{value:.6g}" for value in values)) for label, *values in made.rows()]
+    levels = [f"{100 * level:g} %" for level in made.quantiles]
     if len(rows) > SHOWN:
-        rows = [*rows[:SHOWN], ("...", f"{len(rows) - SHOWN} more: --csv FILE")]
-    return table((made.unit, made.name), rows)
+        more = f"{len(rows) - SHOWN} more: --csv FILE"
+        rows = [*rows[:SHOWN], ("...", more, *("" for _ in levels))]
+    return table((made.unit, made.name, *levels), rows)
 
 
 def runs_table(runs: Iterable[Run]) -> Table:

@@ -12,7 +12,6 @@ from seqlab.errors import SeqlabError
 __all__ = ["Scaler"]
 
 _SAMPLE = 10_000  # windows are enough to measure how far values move within one
-PER_WINDOW = ("last", "window", "mean")  # kinds whose shift or scale each window brings itself
 SMALLEST = (
     1e-3  # of a window's own scale, in those of the training part: for windows that stand still
 )
@@ -36,6 +35,8 @@ class Scaler:
       behaviour depends on it.
     - ``window``: less the window's own mean, over its own standard deviation (D = 1): reversible
       instance normalisation (Kim et al., 2022) without its trained factors: the layers beside have some.
+    - ``recent``: less the mean of the window's second half, over its standard deviation (D = 1), for
+      series whose level drifts.
     - ``mean``: over the window's own mean of absolute values (D = 1), as in DeepAR: a scale, no shift.
 
     Constants are numbers, or arrays for windows of several series; see `stacked`.
@@ -119,10 +120,18 @@ class Scaler:
         shift, scale = self._frame(self._forward(windows))
         return self._backward(outputs.astype(np.float64) * scale + shift)
 
+    def scale(self, windows: np.ndarray) -> np.ndarray:
+        """What 1 in the network's scale is in transformed values, for windows ``[..., T]``: ``[...]``."""
+        _, scale = self._frame(self._forward(windows))
+        return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
+
     def _frame(self, windows: np.ndarray) -> tuple[np.ndarray | float, np.ndarray | float]:
         """Shift and scale of transformed windows ``[..., T]``, as numbers or ``[..., 1]``."""
         if self.kind == "last":
             return windows[..., -1:], self.std * self.target_change
+        if self.kind == "recent":
+            recent = windows[..., windows.shape[-1] // 2 :].mean(-1, keepdims=True)
+            return recent, self._at_least(windows.std(-1, keepdims=True))
         if self.kind == "window":
             return windows.mean(-1, keepdims=True), self._at_least(windows.std(-1, keepdims=True))
         if self.kind == "mean":

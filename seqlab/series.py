@@ -5,7 +5,7 @@ series G; monthly mean sunspot numbers 1749-1983, Andrews and Herzberg (1985), f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -58,6 +58,21 @@ class Series:
             return None
         days = (self.times[:2] == self.times[:2].normalize()).all()
         return str(self.times[row].date() if days else self.times[row])
+
+    def between(self, first: int, end: int) -> "Series":
+        """The rows from `first` to before `end`; what is known ahead of the end goes on."""
+        rows, repair = slice(first, end), self.repair
+        if repair is not None:
+            repair = replace(repair, filled=repair.filled[rows], file_rows=repair.file_rows[rows])
+        return replace(
+            self,
+            values=self.values[rows],
+            times=None if self.times is None else self.times[rows],
+            test_rows=None,
+            repair=repair,
+            past=None if self.past is None else self.past[rows],
+            future=None if self.future is None else self.future[first:],
+        )
 
     def times_ahead(self, steps: int) -> Any:
         """The times of the next steps; None where rows are just counted or unevenly spaced."""

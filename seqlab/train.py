@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import losses, models, runs
+from seqlab import losses, models, naive, runs
 from seqlab._adam import Adam
 from seqlab._tensorflow import keras, tf
 from seqlab.callbacks import Keeper
@@ -183,8 +183,7 @@ class Trainer(keras.Model):
 def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     keras.utils.set_random_seed(run.config.train.seed)
     config = run.config
-    sizes = data.encoding.sizes if isinstance(data, PanelSplit) else ()
-    model = models.build(config.model, data.train.input_shape, config.data.horizon, sizes)
+    model = _model(config, data)
     _, loss = losses.head(config.model.loss, **config.model.loss_options)
     history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
     _write_history(run.path / "history.csv", history)
@@ -193,6 +192,21 @@ def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     finished = Run(run.path, run.config)
     finished.__dict__.update(model=model, split=data, data=data.data)  # at hand, so not read again
     return finished
+
+
+def _model(config: Config, data: Split | PanelSplit) -> Any:
+    """The model of a run, before its training."""
+    facts = models.Facts(
+        data.encoding.sizes,
+        len(data.parts),
+        data.parts[0].series.season or 1,
+        count_steps(config.train, len(data.train)),
+    )
+    model = models.build(config.model, data.train.input_shape, config.data.ahead, facts)
+    if config.model.model == "smoothed" and facts.season > 1:
+        factors = [naive.seasonal_indices(p.train.values, facts.season) for p in data.parts]
+        model.get_layer("smoothed").start_factors(np.stack(factors))
+    return model
 
 
 def edges(config: TrainConfig, input_shape: models.Shapes, steps: int) -> tuple[list[int], int]:

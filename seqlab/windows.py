@@ -31,6 +31,8 @@ class Windows:
         beside: what the network is given beside the values; None if nothing.
         starts: ``[W]``, the first row of each window; None where window w starts at row w.
         owner: ``[W]``, the series of each window, where there are several.
+        weights: ``[S]``, what an error of 1 in transformed units costs in each series, in training and
+            in the choice of the best weights; None where errors count as the network sees them.
     """
 
     values: np.ndarray
@@ -43,6 +45,7 @@ class Windows:
     beside: Covariates | None = None
     starts: np.ndarray | None = None
     owner: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self) < 1:
@@ -67,6 +70,7 @@ class Windows:
             beside=first.beside and Covariates.joined([part.beside for part in parts]),  # type: ignore[misc]
             starts=np.concatenate(starts).astype(np.int32),
             owner=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+            weights=None if first.weights is None else np.concatenate([p.weights for p in parts]),
         )
 
     def __len__(self) -> int:
@@ -106,14 +110,21 @@ class Windows:
         """The scaler of these windows' series."""
         return self.scaler if self.owner is None else self.scaler.at(self.owner[indices])
 
-    def batch(self, indices: np.ndarray | slice) -> tuple[Inputs, np.ndarray]:
-        """Scaled inputs and targets of these windows, float32; inputs by name if `beside` says more."""
+    def batch(self, indices: np.ndarray | slice) -> tuple[Any, ...]:
+        """Scaled inputs and targets of these windows, float32; and weights ``[B]``, if they have some.
+
+        Inputs are an array, or arrays by name if `beside` says more.
+        """
         inputs, targets = self.raw(indices)
         asked = self.scaler_of(indices).targets(inputs, targets)
         given = self.given(indices)
         if self.beside and self.beside.truth:
             given["truth"] = asked
-        return given, asked
+        if self.weights is None:
+            return given, asked
+        owner = np.zeros(asked.shape[:-1], int) if self.owner is None else self.owner[indices]
+        weights = self.weights[owner] * self.scaler_of(indices).scale(inputs)
+        return given, asked, weights.astype(np.float32)
 
     def given(self, indices: np.ndarray | slice) -> Inputs:
         """The scaled inputs alone."""
@@ -123,6 +134,30 @@ class Windows:
         begins = self.begins(indices)
         owner = np.zeros_like(begins) if self.owner is None else self.owner[indices]
         return self.beside.inputs(scaled, begins, owner, self.horizon)
+
+    def copied(self, indices: np.ndarray, horizon: int) -> "Windows":
+        """These windows with rows of their own, T and P, into which forecasts can be written.
+
+        Window w begins at row ``w (T + P)``; its targets are zeros. See `seqlab.predict.Predictor`.
+        """
+        size = self.window + horizon
+        rows = self.begins(indices)[:, None] + np.arange(size)
+        rows = np.minimum(rows, len(self.values) - 1)  # none behind the end is looked at
+        values = np.zeros((len(indices), size))
+        values[:, : self.window] = self.raw(indices)[0]
+        return replace(
+            self,
+            values=values.ravel(),
+            horizon=horizon,
+            beside=self.beside and self.beside[rows.ravel()],
+            gaps=None,
+            starts=np.arange(len(indices)) * size,
+            owner=None if self.owner is None else self.owner[indices],
+        )
+
+    def scaled(self, indices: np.ndarray | slice, values: np.ndarray) -> np.ndarray:
+        """Values ``[..., P]`` in original units as the network would give them for these windows."""
+        return self.scaler_of(indices).targets(self.raw(indices)[0], values)
 
     def restore(self, indices: np.ndarray | slice, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs ``[..., P]`` for these windows to original units."""
@@ -187,7 +222,7 @@ class Order:
 def elements(count: int, make: Callable[[int], tuple[Any, ...]]) -> Any:
     """A tf.data set whose element i is ``make(i)``, made ahead of its use by a thread of its own.
 
-    The arrays, which may lie in dicts, differ in their first axis only.
+    The arrays, which may lie in dicts, keep their types, and differ in their first axis only.
     """
     from seqlab._tensorflow import ahead, tf
 

@@ -96,12 +96,18 @@ def test_the_light_list_of_metrics_is_the_real_one():
 
 def test_forecast_continues_the_dates(capsys, tmp_path):
     out = tmp_path / "out.csv"
-    assert cli.main(["forecast", "sales", "--steps", "10", "--csv", str(out), "--plot"]) == 0
+    assert cli.main(["forecast", "sales", "--steps", "5", "--csv", str(out), "--plot"]) == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    assert [row["time"] for row in rows][::9] == ["2024-12-01", "2024-12-10"]
+    assert [row["time"] for row in rows][::4] == ["2024-12-01", "2024-12-05"]
     assert all(0 < float(row["sales"]) < 40 for row in rows)
-    assert "beyond step 7 the network runs on its own output" in capsys.readouterr().out
+    assert "5 steps after the last row." in capsys.readouterr().out
     assert Path("sales/plots/forecast.png").read_bytes().startswith(PNG)
+
+
+def test_a_direct_network_is_not_asked_for_more_than_it_learned(capsys):
+    assert cli.main(["forecast", "sales", "--steps", "10"]) == 2
+    said = capsys.readouterr().err
+    assert "7 steps at once, and asked for 10" in said and "--strategy recursive" in said
 
 
 def test_forecast_json_and_months(capsys):

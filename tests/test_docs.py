@@ -31,13 +31,26 @@ def folder(tmp_path, monkeypatch):
     days = np.arange("2024-01-01", "2025-03-01", dtype="datetime64[D]").astype(str)
     rows = [f"{day},{20 + 5 * np.sin(i / 7 * 6.283):.3f}" for i, day in enumerate(days)]
     (tmp_path / "my.csv").write_text("\n".join(["date,sales", *rows]) + "\n")
+    (tmp_path / "shops.csv").write_text("".join(shops()))
+    loads = [f"{np.sin(i / 4):.3f},{np.cos(i / 4):.3f}\n" for i in range(600)]
+    (tmp_path / "loads.csv").write_text("".join(["east,west\n", *loads]))
     for name in ("scripts", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
+def shops():
+    """Three shops, 250 days of sales, and a week ahead for which promotions are known."""
+    yield "shop,day,sales,visits,promo,area,region\n"
+    for number in range(3):
+        for i in range(257):
+            day, promo = np.datetime64("2024-01-01") + i, int(i % 5 == number)
+            seen = f"{20 + 5 * np.sin(i / 7 * 6.283) + 9 * promo:.2f},{100 + i}" if i < 250 else ","
+            yield f"s{number},{day},{seen},{promo},{50 * (number + 1)},{'north' if number else 'south'}\n"
+
+
 def commands(text):
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         for part in line.split("#")[0].replace("&&", ";").split(";"):
             if part.strip():
                 yield shlex.split(part)

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo import make, normal
+
+from seqlab import cells
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def fitting():
+    return runpy.run_path(ROOT / "benchmarks" / "_exam_fit.py")
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +55,36 @@ def test_digits_and_characters(tasks, shared_data):
     assert labels[:5].tolist() == [7, 2, 1, 0, 4]
     text, count = tasks["characters"](shared_data)
     assert (len(text), count) == (1115394, 65) and text.max() == 64
+
+
+def test_a_gru_made_slower_sees_a_slow_sequence_as_it_saw_the_quick_one(fitting):
+    cell, x = make("gru", 3, 5), normal(1, 2, 20, 3)
+    fitting["remember_long"](cell, 40, seed=0)
+    memories = 1 + np.exp(cell.bias.numpy()[0])  # in steps, at an input of nothing
+    assert (memories[:5] > 2).all() and (memories[:5] < 40).all()
+    quick, _ = cells.dynamic_rnn(cell, x)
+    slow = np.repeat(x, 4, axis=1)
+    unchanged, _ = cells.dynamic_rnn(cell, slow)
+    fitting["slower"](cell, 4)
+    slowed, _ = cells.dynamic_rnn(cell, slow)
+    off, before = (np.abs(h[:, 3::4] - quick).max() for h in (slowed, unchanged))
+    assert off < before / 3
+
+
+def test_a_cell_remembers_for_long_by_its_own_gates(fitting):
+    cell = make("lstm", 3, 5)
+    fitting["remember_long"](cell, 40, seed=0)
+    i, f = cell.bias.numpy()[:5], cell.bias.numpy()[5:10]
+    np.testing.assert_array_equal(i, -f)
+    assert (f > 0).all() and (f < np.log(39)).all()
+
+
+def test_endless_batches_have_the_shapes_that_they_are_said_to_have(fitting):
+    sizes = iter(range(3, 99))
+
+    def batch():
+        steps = next(sizes)
+        return np.zeros((2, steps), "int32"), np.zeros((2, steps), "int32")
+
+    batches = fitting["endless"](batch, (None, None), (None, None)).take(2)
+    assert [x.shape for x, _ in batches] == [(2, 4), (2, 5)]

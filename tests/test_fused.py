@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zoo import initial, make, normal
 
-from seqlab import _fused_lstm, _parts, cells
+from seqlab import _fused, _fused_lstm, _parts, cells
 
 KERNELS = [("lstm", "at once"), ("lstm", "by step"), ("gru", "by step")]
 
@@ -28,6 +28,23 @@ def gradients(cell, x, lengths, state, implementation, steps=None):
 
     eager = keras.tree.flatten(cells.dynamic_rnn(cell, x, lengths, state, implementation="loop"))
     return run(x)
+
+
+def way_back(cell, x):
+    """Gradients of the weights; the kinds of operations in their graph, with the types of these."""
+
+    @tf.function
+    def run(x):
+        with tf.GradientTape() as tape:
+            outputs, _ = cells.dynamic_rnn(cell, x, implementation="fused")
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) ** 2)
+        return tape.gradient(loss, [v.value for v in cell.weights])
+
+    graph = run.get_concrete_function(tf.TensorSpec(x.shape)).graph.as_graph_def()
+    kinds = {}
+    for node in [*graph.node, *(node for part in graph.library.function for node in part.node_def)]:
+        kinds.setdefault(node.op, set()).add(node.attr["T"].type)
+    return run(x), kinds
 
 
 def check_equal(found, expected):
@@ -63,6 +80,36 @@ def test_chunks_with_a_rest_of_several_steps_equal_the_loop(monkeypatch, name, w
     monkeypatch.setattr(_fused_lstm, "LARGE", 0 if way == "by step" else 10**9)
     found = gradients(cell, x, lengths, state, "fused", steps)
     check_equal(found, gradients(cell, x, lengths, state, "loop", steps))
+
+
+def test_each_way_back_of_the_lstm_is_taken_when_it_is_its_turn(monkeypatch):
+    cell, x = make("lstm", 3, 2), normal(1, 4, 14, 3)
+    for large, step in ((10**9, False), (0, True)):
+        monkeypatch.setattr(_fused_lstm, "LARGE", large)
+        _, kinds = way_back(cell, x)
+        assert ("LSTMBlockCellGrad" in kinds, "BlockLSTMGrad" in kinds) == (step, not step)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "able", "low"),
+    [
+        ("mixed_bfloat16", True, True),
+        ("mixed_bfloat16", False, False),
+        ("mixed_float16", True, False),
+        ("float32", True, False),
+    ],
+)
+def test_a_large_lstm_goes_back_in_bfloat16_if_asked_and_able(monkeypatch, dtype, able, low):
+    x = normal(1, 6, 14, 5)
+    exact, _ = way_back(make("lstm", 5, 8), x)  # by the kernel's own gradient
+    monkeypatch.setattr(_fused, "_has_bfloat16", lambda: able)
+    monkeypatch.setattr(_fused_lstm, "LARGE", 0)
+    found, kinds = way_back(make("lstm", 5, 8, dtype=dtype), x)
+    types = tf.bfloat16 if low else tf.float32
+    assert kinds["MatMul"] == {types.as_datatype_enum}
+    for one, other in zip(found, exact, strict=True):
+        off = np.abs(one - other).max() / np.abs(other).max()
+        assert off < (1e-5 if dtype == "float32" else 0.03)
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru"])

@@ -27,8 +27,11 @@ ORDER = [
         "_tensorflow",
         "_tf1_files",
         "_tf1_parts",
+        "_pickled_arrays",
     ],
     [
+        "_unpickle",
+        "augmentation",
         "series",
         "sequences",
         "_even_times",
@@ -37,6 +40,7 @@ ORDER = [
         "chunks",
         "panel_metrics",
         "classical",
+        "_cudnn",
         "_fused",
         "_scan",
         "_adam",
@@ -49,6 +53,11 @@ ORDER = [
     [
         "windows",
         "panel",
+        "_image_files",
+        "_alexnet_file",
+        "_colours",
+        "tfrecords",
+        "_blocks",
         "tables",
         "losses",
         "options",
@@ -62,6 +71,9 @@ ORDER = [
     ["panel_tables", "series_files"],
     [
         "datasets",
+        "preprocessing",
+        "_lenets",
+        "_deep_nets",
         "_parts",
         "lstms",
         "scans",
@@ -69,17 +81,23 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers"],
-    ["_drivers"],
+    ["_layers", "_labelled_images", "cnn"],
+    ["_image_folder"],
+    ["_drivers", "images"],
     ["cells"],
-    ["_stacks"],
-    ["segments"],
-    ["runs", "baselines", "models", "_tf1_cells", "inspection"],
+    ["_stacks", "attributes", "dilated", "smoothing"],
+    ["_forecaster"],
+    ["encoder_decoder", "autoregressive", "smoothed", "segments"],
+    ["models"],
+    ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
-    ["forecasts"],
+    ["forecasts", "intervals"],
     ["callbacks", "evaluate", "audit"],
-    ["train", "plots", "report"],
-    ["commands", "_networks"],
+    ["train"],
+    ["backtest"],
+    ["plots", "report"],
+    ["terminal"],
+    ["commands", "listings", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -88,7 +106,10 @@ LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
-LIGHT += ["options"]
+LIGHT += ["terminal", "listings", "options", "origins", "intervals"]
+LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
+LIGHT += ["_alexnet_file"]
+LIGHT += ["_image_folder", "images"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
@@ -126,7 +147,8 @@ def test_data_and_models_do_not_know_each_other():
         "covariates",
     ):
         assert not imported(name, True) & {"cells", "models", "train", "evaluate"}
-    for name in ("cells", "models", "heads", "losses", "_drivers", "_layers", "_fused"):
+    models = ("models", "_forecaster", "encoder_decoder", "autoregressive", "smoothed")
+    for name in (*models, "cells", "heads", "losses", "_drivers", "_layers", "_fused"):
         assert not imported(name, True) & {"datasets", "windows", "series", "train"}
 
 

@@ -1,0 +1,114 @@
+"""A folder with one sub-folder of pictures per class."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seqlab._labelled_images import PARTS
+from seqlab.errors import SeqlabError
+
+__all__ = ["parts_of", "read"]
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+SHOWN = 3  # bad files named in an error, and sizes
+
+
+def parts_of(folder: Path) -> dict[str, Path]:
+    """The parts that are folders of their own (``train/`` and perhaps the others), or none."""
+    found = {part: folder / part for part in PARTS if (folder / part).is_dir()}
+    if found and not {"train", "test"} <= set(found):
+        raise SeqlabError(
+            f"{folder}: has {', '.join(found)}, and needs train and test. Add the other part, or put the"
+            " class folders directly into the folder"
+        )
+    return found
+
+
+def read(
+    folder: Path,
+    size: tuple[int, int] | None = None,
+    channels: int = 3,
+    classes: Sequence[str] = (),
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """All pictures of the class folders.
+
+    Args:
+        folder: holds one folder per class, and in each at least one picture.
+        size: (height, width) that every picture is resized to; None where all have one size already.
+        channels: 3, or 1 for grey.
+        classes: the names in their order, such as those of the training part; by default sorted.
+
+    Returns:
+        Images uint8 ``[N, height, width, C]``, labels int32 ``[N]``, and the classes.
+
+    Raises:
+        SeqlabError: no folder, fewer than two classes, an empty class, files that are no pictures (all
+            of them are looked at, and the first are named), sizes that differ.
+    """
+    files, names = _files(folder, tuple(classes))
+    pictures = _decoded([path for path, _ in files], size, channels)
+    _check_sizes(folder, [path for path, _ in files], pictures)
+    return np.stack(pictures), np.array([label for _, label in files], np.int32), names
+
+
+def _files(
+    folder: Path, classes: tuple[str, ...]
+) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:
+    """Every picture's path and label, in the order of the names."""
+    if not folder.is_dir():
+        raise SeqlabError(
+            f"{folder}: no such folder. It must hold one folder of pictures per class"
+        )
+    found = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
+    classes = classes or found
+    if len(classes) < 2:
+        raise SeqlabError(
+            f"{folder}: {len(classes)} class folders. Two or more are needed, one per class"
+        )
+    if set(found) != set(classes):
+        raise SeqlabError(
+            f"{folder}: class folders {', '.join(found)}. Needed are {', '.join(classes)}"
+        )
+    files = []
+    for label, name in enumerate(classes):
+        inside = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in ENDINGS)
+        if not inside:
+            raise SeqlabError(
+                f"{folder / name}: no pictures ({', '.join(ENDINGS)}). Add some, or remove the folder"
+            )
+        files += [(path, label) for path in inside]
+    return files, classes
+
+
+def _decoded(paths: list[Path], size: tuple[int, int] | None, channels: int) -> list[np.ndarray]:
+    from seqlab import preprocessing  # here, because it loads TensorFlow
+
+    pictures, bad = [], []
+    for path in paths:
+        try:
+            picture = preprocessing.decode(path, channels)
+            pictures.append(picture if size is None else preprocessing.resized_bytes(picture, size))
+        except SeqlabError as error:
+            bad.append(str(error))
+    if bad:
+        more = f" (and {len(bad) - SHOWN} more)" if len(bad) > SHOWN else ""
+        raise SeqlabError(f"{'; '.join(bad[:SHOWN])}{more}. Remove or mend the files")
+    return pictures
+
+
+def _check_sizes(folder: Path, paths: list[Path], pictures: list[np.ndarray]) -> None:
+    """Where sizes differ, the commonest are shown, and a file of each."""
+    sizes = Counter(picture.shape[:2] for picture in pictures)
+    if len(sizes) == 1:
+        return
+    first = {
+        p.shape[:2]: path.name for path, p in reversed(list(zip(paths, pictures, strict=True)))
+    }
+    shown = ", ".join(f"{h}x{w} ({first[h, w]})" for (h, w), _ in sizes.most_common(SHOWN))
+    height, width = sizes.most_common(1)[0][0]
+    raise SeqlabError(
+        f"{folder}: pictures of {len(sizes)} sizes: {shown}. Name one that all are resized to, such as"
+        f" size=({height}, {width})"
+    )

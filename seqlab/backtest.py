@@ -1,0 +1,194 @@
+"""Forecasts from many origins in turn, each from what was known there, scored beside the baselines."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab import evaluate
+from seqlab.config import RETRAIN, Config
+from seqlab.datasets import Panel, PanelSplit, Series, Split, split
+from seqlab.errors import SeqlabError, check_choice
+from seqlab.intervals import NOMINAL, Bands, bands, held
+from seqlab.origins import at_origins
+from seqlab.runs import Run, written
+
+__all__ = ["Backtest", "backtest", "write_csv"]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What came of it.
+
+    Attributes:
+        score: of all origins together; its windows are those of the first series, then of the second ...
+        series: the series.
+        origins: of each series the rows ``[O]``, counted from 0, that are forecast first.
+        trained: how many networks that took beside the run's own.
+    """
+
+    score: evaluate.Score
+    series: tuple[Series, ...]
+    origins: tuple[np.ndarray, ...]
+    trained: int
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints; with every forecast."""
+        entries = [
+            {"series": name, "origin": label, "forecast": list(map(float, forecast))}
+            for name, label, forecast in zip(*self._windows(), self.score.forecast, strict=True)
+        ]
+        return {**self.score.to_json(), "trained": self.trained, "origins": entries}
+
+    def _windows(self) -> tuple[list[str], list[str]]:
+        """Of each window the series, and the last row that it knew."""
+        pairs = [
+            (one.name, one.label(int(row) - 1))
+            for one, rows in zip(self.series, self.origins, strict=True)
+            for row in rows
+        ]
+        names, labels = zip(*pairs, strict=True)
+        return list(names), list(labels)
+
+
+def backtest(
+    run: Run,
+    start: str | None = None,
+    step: int = 1,
+    retrain: str = "never",
+    rows: int | None = None,
+    progress: Callable[[Sequence[Any]], Any] = iter,
+) -> Backtest:
+    """Forecast from every `step`-th row on, over the test part or from another row on.
+
+    Args:
+        run: a finished one. Its network makes the forecasts, if it is not to be trained anew.
+        start: rows at the end, or the time, at which forecasts begin; by default the run's test part.
+        step: rows from one origin to the next.
+        retrain: ``never``; ``expanding`` trains a network at each origin on all rows before it;
+            ``sliding`` on the last `rows` of them. They are kept in the run's folder, so that an
+            interrupted backtest goes on.
+        rows: of the sliding training part.
+        progress: wraps the origins at which something is trained, to show how far it is.
+
+    Raises:
+        SeqlabError: the run is not finished; rows that do not suffice, or that the network knows.
+    """
+    check_choice("retrain", retrain, RETRAIN)
+    if (retrain == "sliding") != (rows is not None):
+        raise SeqlabError("`rows` is the length of a sliding training part: give both, or neither")
+    data, config = run.split, run.config
+    origins = _origins(data, config, start, step, retrain)
+    windows = at_origins(data, config, origins)
+    tested = _tested(data, config, origins)
+    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+
+    if retrain == "never":
+        predictor = Predictor(run.model, data.train, config.model)
+        forecast = predictor(windows)
+        made, kind = bands(predictor, data, windows, forecast, NOMINAL)
+        trained = 0
+    else:
+        forecast, made, kind, trained = _retrained(run, origins, rows, progress)
+    score = evaluate.score(tested, forecast)
+    score = replace(score, bands=made, intervals=tuple(held(score.truth, made, kind)))
+    return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
+
+
+def write_csv(made: Backtest, path: Path) -> Path:
+    """Every forecast, a row per series, origin and step.
+
+    Raises:
+        SeqlabError: the file cannot be written.
+    """
+    score = made.score
+    ends = [f"{end} {100 * share:g} %" for share in score.bands for end in ("lower", "upper")]
+    columns = [score.truth, score.forecast, *(v for pair in score.bands.values() for v in pair)]
+    names, labels = made._windows()
+    try:
+        with written(path) as temporary, temporary.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(("series", "known up to", "step", "truth", "forecast", *ends))
+            for w, (name, label) in enumerate(zip(names, labels, strict=True)):
+                for p in range(score.truth.shape[1]):
+                    table.writerow((name, label, p + 1, *(f"{c[w, p]:.9g}" for c in columns)))
+    except OSError as error:
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror}. Name another file"
+        ) from error
+    return path
+
+
+def _origins(
+    data: Split | PanelSplit, config: Config, start: str | None, step: int, retrain: str
+) -> list[np.ndarray]:
+    """The rows of each series that are forecast first."""
+    asked = (
+        data if start is None else split(data.data, replace(config.data, test=start), config.needs)
+    )
+    found = []
+    for part, own in zip(asked.parts, data.parts, strict=True):
+        back = config.data.window if config.data.look_back else 0
+        first, trained = part.test.first_row + back, own.test.first_row + back
+        if first < trained and retrain == "never":
+            raise SeqlabError(
+                f"{part.series.name}: the network was trained or chosen on rows up to"
+                f" {own.series.label(trained - 1)}, and would be tested on rows that it knows."
+                " Begin behind them, or use --retrain expanding"
+            )
+        last = len(part.series) - config.data.horizon
+        found.append(np.arange(first, last + 1, step))
+    return found
+
+
+def _tested(data: Split | PanelSplit, config: Config, origins: Sequence[np.ndarray]) -> Any:
+    """The split with the windows of the backtest as its test part, for the score and the baselines."""
+    parts = tuple(
+        replace(part, test=at_origins(replace(part), config, [rows]))
+        for part, rows in zip(data.parts, origins, strict=True)
+    )
+    return parts[0] if isinstance(data, Split) else replace(data, parts=parts)
+
+
+def _retrained(
+    run: Run, origins: Sequence[np.ndarray], rows: int | None, progress: Callable[..., Any]
+) -> tuple[np.ndarray, Bands, str, int]:
+    """A network for each origin: its forecasts ``[W, P]`` and intervals."""
+    from seqlab import train
+    from seqlab.predict import Predictor
+
+    horizon, made, kind = run.config.data.horizon, [], "none"
+    data_config = replace(run.config.data, test=str(horizon), look_back=True)
+    config = replace(run.config, data=data_config)
+    for k in progress(range(min(map(len, origins)))):
+        known = _known(run, [int(of[k]) for of in origins], horizon, rows)
+        cut = split(known, data_config, config.needs)
+        folder = run.path / "backtest" / f"{'sliding' if rows else 'expanding'}-{k:04}"
+        kept = train.load_run(folder) if (folder / "config.json").exists() else None
+        done = train.start(config, folder, data=cut) if kept is None else train.resume(kept)
+        predictor = Predictor(done.model, cut.train, config.model)
+        forecast = predictor(cut.test)
+        around, kind = bands(predictor, cut, cut.test, forecast)
+        made.append((forecast, around))
+    forecasts = np.stack([one for one, _ in made], axis=1)  # [S, O, P]
+    shares = set.intersection(*(set(around) for _, around in made))
+    joined = {
+        share: tuple(
+            np.stack([around[share][end] for _, around in made], axis=1).reshape(-1, horizon)
+            for end in (0, 1)
+        )
+        for share in sorted(shares)
+    }
+    return forecasts.reshape(-1, horizon), joined, kind, len(made)  # type: ignore[return-value]
+
+
+def _known(run: Run, firsts: Sequence[int], horizon: int, rows: int | None) -> Series | Panel:
+    """The data up to the end of the horizon from these rows on; of a sliding part its last rows."""
+    made = tuple(
+        part.series.between(max(0, first - rows) if rows else 0, first + horizon)
+        for part, first in zip(run.split.parts, firsts, strict=True)
+    )
+    return made[0] if isinstance(run.data, Series) else replace(run.data, series=made)

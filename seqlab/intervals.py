@@ -1,0 +1,115 @@
+"""Intervals around forecasts: a network's own, or those that its errors on held-back windows leave."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqlab import interval_metrics
+from seqlab.datasets import PanelSplit, Split
+from seqlab.windows import Windows
+
+if TYPE_CHECKING:  # which loads TensorFlow
+    from seqlab.predict import Predictor
+
+__all__ = ["NOMINAL", "Bands", "Held", "bands", "held", "margins"]
+
+NOMINAL = (0.8, 0.95)  # shares of truths that intervals are made to hold, unless told otherwise
+Bands = dict[float, tuple[np.ndarray, np.ndarray]]  # nominal share to lower and upper, each [W, P]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What intervals held, in original units.
+
+    Attributes:
+        nominal: the share of truths that they were meant to hold.
+        coverage: the share that they held.
+        width: their mean width.
+        score: the mean interval score; see `seqlab.interval_metrics.interval_score`.
+        kind: ``quantiles`` of the network's own, or ``conformal``.
+    """
+
+    nominal: float
+    coverage: float
+    width: float
+    score: float
+    kind: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def bands(
+    predictor: "Predictor",
+    data: Split | PanelSplit,
+    windows: Windows,
+    forecast: np.ndarray,
+    nominal: Sequence[float] = NOMINAL,
+) -> tuple[Bands, str]:
+    """Intervals for forecasts ``[W, P]``, and of which kind they are.
+
+    A network of quantiles or of a likelihood gives them itself. Around single numbers they are conformal:
+    as wide as the errors on the validation part ask for. Shares for which that part is too short, or for
+    which the network has no quantiles, are left out.
+    """
+    ends = {share: ((1 - share) / 2, (1 + share) / 2) for share in nominal}
+    known = {share: pair for share, pair in ends.items() if predictor.gives(pair)}
+    if known:
+        levels = sorted({level for pair in known.values() for level in pair})
+        made = predictor.quantiles(windows, levels)
+        of = {level: made[..., i] for i, level in enumerate(levels)}
+        return {share: (of[low], of[high]) for share, (low, high) in known.items()}, "quantiles"
+    if data.validation is None or predictor.distribution:
+        return {}, "none"
+    return _conformal(predictor, data.validation, windows, forecast, nominal), "conformal"
+
+
+def held(truth: np.ndarray, made: Bands, kind: str) -> list[Held]:
+    """What intervals held of the truths ``[W, P]``."""
+    return [
+        Held(
+            share,
+            interval_metrics.coverage(truth, low, high),
+            float(np.mean(high - low)),
+            interval_metrics.interval_score(truth, low, high, share),
+            kind,
+        )
+        for share, (low, high) in made.items()
+    ]
+
+
+def margins(truth: np.ndarray, forecast: np.ndarray, share: float) -> np.ndarray | None:
+    """How far truths lie from forecasts ``[W, P]`` in this share of the windows, per step: ``[P]``.
+
+    The ``ceil((W + 1) share)``-th smallest distance, which holds the next one with that probability if
+    windows are exchangeable; None where W is too small for it. Windows that overlap are not
+    exchangeable, so what intervals hold is measured, and shown beside what they should.
+    Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), section 2.2.
+    """
+    rank = int(np.ceil((len(truth) + 1) * share))
+    if rank > len(truth):
+        return None
+    return np.sort(np.abs(truth - forecast), axis=0)[rank - 1]
+
+
+def _conformal(
+    predictor: "Predictor",
+    held_back: Windows,
+    windows: Windows,
+    forecast: np.ndarray,
+    nominal: Sequence[float],
+) -> Bands:
+    """Distances are measured as the network sees values, so that they fit to each series and window."""
+    every = slice(None)
+    known = held_back.scaled(every, predictor(held_back))
+    truth, centre = held_back.batch(every)[1], windows.scaled(every, forecast)
+    made = {}
+    for share in nominal:
+        margin = margins(truth, known, share)
+        if margin is not None:
+            ends = (windows.restore(every, centre + sign * margin) for sign in (-1, 1))
+            made[share] = tuple(ends)
+    return made  # type: ignore[return-value]

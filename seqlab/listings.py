@@ -1,0 +1,73 @@
+"""The commands that show or take in what is there: series, models, runs, checkpoints of TensorFlow 1."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from seqlab.config import ModelConfig
+from seqlab.terminal import lay_out, say
+
+__all__ = ["data", "import_tf1", "models", "runs"]
+
+
+def import_tf1(options: Namespace) -> None:
+    """``seqlab import-tf1``: a Keras model with the cells of a TensorFlow 1 checkpoint."""
+    from seqlab._tf1_files import find
+
+    prefix = find(options.checkpoint)
+    path = Path(options.out or f"{prefix.name}.keras")
+    from seqlab import tf1  # after the checkpoint was found: it loads TensorFlow
+
+    clips = {"cell_clip": options.cell_clip, "proj_clip": options.proj_clip}
+    made = tf1.load(prefix, scope=options.scope, forget_bias=options.forget_bias, **clips)
+    tf1.save(made, path)
+    if options.json:
+        say(json.dumps({**made.to_json(), "file": str(path)}))
+        return
+    from seqlab.report import import_tables
+
+    lay_out(*import_tables(made))
+    say(
+        f"Wrote {path}. For x [B, T, {made.features}], and lengths [B] or None:",
+        "  import seqlab.cells, keras",
+        f"  outputs, states = keras.saving.load_model({str(path)!r})([x, lengths])",
+    )
+
+
+def data(_: Namespace) -> None:
+    """``seqlab data``: the named series."""
+    from seqlab.report import table
+    from seqlab.series import NAMED
+
+    rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
+    lay_out(table(("name", "what", "usual window", "horizon"), rows))
+    say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
+
+
+def models(_: Namespace) -> None:
+    """``seqlab models``: every model with every cell, at the default size."""
+    from seqlab import models as registry
+    from seqlab.cells import CELLS
+    from seqlab.report import table
+
+    rows = []
+    for name, build in registry.MODELS.items():
+        for cell in CELLS:
+            model = registry.build(ModelConfig(name, cell), (10, 2))
+            about = (build.__doc__ or "").splitlines()[0]
+            rows.append((name, cell, f"{model.count_params():,}", about))
+    lay_out(table(("--model", "--cell", "parameters", "what"), rows))
+    say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
+
+
+def runs(_: Namespace) -> None:
+    """``seqlab runs``: the runs in ./runs."""
+    from seqlab import runs as folders
+
+    found = folders.listed()
+    if not found:
+        say("No runs here yet. Make one: seqlab train sin")
+        return
+    from seqlab.report import runs_table
+
+    lay_out(runs_table(found))

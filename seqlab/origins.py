@@ -1,0 +1,81 @@
+"""Windows for forecasts from chosen rows on, the end of a series among them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqlab.config import Config
+from seqlab.datasets import PanelSplit, Split
+from seqlab.errors import SeqlabError
+from seqlab.repair import Gaps, gaps_of
+from seqlab.series import Series
+from seqlab.windows import Windows
+
+__all__ = ["at_origins"]
+
+
+def at_origins(
+    data: Split | PanelSplit,
+    config: Config,
+    origins: Sequence[np.ndarray],
+    horizon: int | None = None,
+) -> Windows:
+    """Windows whose first target is at these rows of each series; N, behind its last, may be asked.
+
+    Inputs are what lies before, whatever part it is in. Targets behind the end are zeros.
+
+    Args:
+        data: from `seqlab.datasets.split`, whose scalers and encodings are used.
+        config: of the run.
+        origins: for each series rows ``[O]``, counted from 0.
+        horizon: P; by default the config's.
+
+    Raises:
+        SeqlabError: a row with less than a window before it; columns that are not known so far ahead.
+    """
+    ahead = horizon or config.data.horizon
+    made = [
+        _whole(part, number, config, np.asarray(rows, np.int32), ahead)
+        for number, (part, rows) in enumerate(zip(data.parts, origins, strict=True))
+    ]
+    return made[0] if isinstance(data, Split) else Windows.joined(made)
+
+
+def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizon: int) -> Windows:
+    series, window = part.series, config.data.window
+    if origins.min() < window:
+        raise SeqlabError(
+            f"{series.name}: a forecast at {series.label(int(origins.min()) - 1)} has {origins.min()}"
+            f" rows to look at, and the window is {window}. Begin later"
+        )
+    more = max(0, int(origins.max()) + horizon - len(series))
+    _check_known(series, more)
+    return Windows(
+        np.concatenate([series.values, np.zeros(more, series.values.dtype)]),
+        window,
+        horizon,
+        part.scaler,
+        config.data.layout,
+        gaps=_longer(gaps_of(series.values, series.repair), more),
+        beside=part.encoding.of(series, number, config.needs, config.data.calendar, more),
+        starts=origins - window,
+    )
+
+
+def _check_known(series: Series, more: int) -> None:
+    """Refuse a horizon for some of whose steps the columns that should be known are not."""
+    if series.future is None or len(series.future) >= len(series) + more:
+        return
+    known = len(series.future) - len(series)
+    raise SeqlabError(
+        f"{series.name}: the columns named by --future end {known} steps behind the last value, and steps"
+        f" {known + 1} to {more} need them, too. Add rows to the table, without a value of the target"
+    )
+
+
+def _longer(gaps: Gaps | None, more: int) -> Gaps | None:
+    """With rows behind the end, which are no gap."""
+    if gaps is None:
+        return None
+    since = np.concatenate([gaps.since, np.zeros(more, gaps.since.dtype)])
+    return Gaps(since, np.concatenate([gaps.value, np.full(more, gaps.value[-1])]))

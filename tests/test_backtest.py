@@ -1,0 +1,229 @@
+"""Forecasts from many origins, from the end of series, and intervals around them."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqlab import cli, datasets, evaluate, forecasts, intervals, train
+from seqlab.backtest import backtest
+from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.datasets import Panel, Series
+from seqlab.errors import SeqlabError
+from seqlab.origins import at_origins
+from seqlab.predict import Predictor
+
+PNG = b"\x89PNG"
+QUICK = TrainConfig(steps=40, batch=16, evaluations=2)
+
+
+def wave(name="wave", rows=160, size=1.0):
+    t = np.arange(rows)
+    noise = 0.1 * np.random.default_rng(len(name)).normal(size=rows)
+    days = pd.date_range("2024-01-01", periods=rows, freq="D")
+    promo = (t % 5 == 0).astype(float)[:, None]
+    values = size * (3 + np.sin(2 * np.pi * t / 7) + noise + promo[:, 0])
+    return Series(name, values, days, 7, future=np.concatenate([promo, np.zeros((4, 1))]))
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    config = Config(
+        DataConfig("wave", window=8, horizon=3, look_back=True),
+        ModelConfig(layers=1, hidden=6),
+        QUICK,
+    )
+    plain = dataclasses.replace(wave(), future=None)
+    data = datasets.split(plain, config.data)
+    return train.start(config, tmp_path_factory.mktemp("runs") / "one", data=data)
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    config = Config(
+        DataConfig("waves", window=8, horizon=3, calendar=True, scaling="standard"),
+        ModelConfig(layers=1, hidden=6, loss="gaussian"),
+        QUICK,
+    )
+    panel = Panel("waves", (wave("a"), wave("bb", size=10), wave("ccc", 130)))
+    data = datasets.split(panel, config.data)
+    return train.start(config, tmp_path_factory.mktemp("runs") / "all", data=data)
+
+
+def test_origins_see_what_lies_before_them_and_nothing_else(several):
+    origins = [np.array([30, 157]), np.array([9]), np.array([130])]
+    windows = at_origins(several.split, several.config, origins)
+    inputs, targets = windows.raw()
+    a, b, c = (part.series.values for part in several.split.parts)
+    np.testing.assert_array_equal(inputs[0], a[22:30])
+    np.testing.assert_array_equal(targets[1], a[157:])
+    np.testing.assert_array_equal(inputs[2], b[1:9])
+    np.testing.assert_array_equal(inputs[3], c[122:])
+    assert not targets[3].any()  # behind the end
+    given = windows.given(slice(None))
+    clock = several.split.encoding.of(several.split.parts[2].series, 2, (), True, 3).future
+    np.testing.assert_array_equal(given["future"][3], clock[130:133])
+
+
+def test_the_test_part_is_what_a_backtest_over_it_finds(single):
+    """Windows of the test part, and origins behind the first window, are the same windows."""
+    score = evaluate.evaluate(single)
+    made = backtest(single, step=2)
+    np.testing.assert_allclose(made.score.forecast, score.forecast[::2], rtol=1e-6)
+    np.testing.assert_array_equal(made.score.truth, score.truth[::2])
+    for name, values in made.score.baselines.items():
+        assert values["rmse"] > 0, name
+    every = backtest(single).score
+    assert every.metrics == pytest.approx(score.metrics, rel=1e-6)
+    assert every.baselines.keys() == score.baselines.keys()
+    for name, values in score.baselines.items():
+        assert every.baselines[name] == pytest.approx(values, rel=1e-9), name
+    assert every.copy_lag == score.copy_lag and every.first_row == score.first_row
+
+
+def test_rows_that_the_network_knows_are_refused(single):
+    with pytest.raises(
+        SeqlabError, match=r"trained or chosen on rows up to .* --retrain expanding"
+    ):
+        backtest(single, start="100")
+
+
+def test_origins_with_too_little_before_them_are_refused(single):
+    with pytest.raises(SeqlabError, match=r"has 5 rows to look at, and the window is 8"):
+        at_origins(single.split, single.config, [np.array([5])])
+
+
+def test_columns_known_too_short_ahead_are_refused(several):
+    with pytest.raises(SeqlabError, match=r"end 4 steps behind .* steps 5 to 6 need them"):
+        at_origins(several.split, several.config, [np.array([160])] * 3, 6)
+
+
+@pytest.mark.parametrize("retrain", ["expanding", "sliding"])
+def test_a_network_for_each_origin_sees_no_row_behind_it(single, retrain, monkeypatch):
+    seen = []
+    fit = train.fit
+
+    def watched(model, data, *rest):
+        seen.append(data.series.values[: -data.test.horizon])
+        return fit(model, data, *rest)
+
+    monkeypatch.setattr(train, "fit", watched)
+    rows = 80 if retrain == "sliding" else None
+    made = backtest(single, start="13", step=5, retrain=retrain, rows=rows)
+    values, (origins,) = single.series.values, made.origins
+    assert made.trained == len(origins) == 3
+    for known, origin in zip(seen, origins, strict=True):
+        np.testing.assert_array_equal(known, values[0 if rows is None else origin - rows : origin])
+    np.testing.assert_array_equal(made.score.truth[1], values[origins[1] : origins[1] + 3])
+    seen.clear()
+    again = backtest(single, start="13", step=5, retrain=retrain, rows=rows)
+    assert not seen  # they were kept
+    np.testing.assert_array_equal(made.score.forecast, again.score.forecast)
+
+
+def test_a_forecast_goes_on_where_each_series_ends(several):
+    found = forecasts.forecast_each(several)
+    assert [one.name for one in found] == ["a", "bb", "ccc"]
+    assert str(found[2].labels[0].date()) == "2024-05-10"
+    ends = [np.array([len(part.series)]) for part in several.split.parts]
+    predictor = Predictor(several.model, several.split.train, several.config.model)
+    values = predictor(at_origins(several.split, several.config, ends))
+    np.testing.assert_array_equal([one.values for one in found], values)
+    low, high = found[1].quantiles.values()
+    assert (low < found[1].values).all() and (found[1].values < high).all()
+    assert found[1].values.mean() > 5 * found[0].values.mean()
+
+
+def test_a_recursive_network_goes_on_from_its_own_forecasts(tmp_path):
+    config = Config(
+        DataConfig("wave", window=8, horizon=3, strategy="recursive"),
+        ModelConfig(layers=1, hidden=6),
+        QUICK,
+    )
+    series = dataclasses.replace(wave(), future=None)
+    run = train.start(config, tmp_path / "run", data=datasets.split(series, config.data))
+    assert run.model.output_shape == (None, 1)
+    predictor = Predictor(run.model, run.split.train)
+    test = run.split.test
+    known, found = test.raw(slice(4, 5))[0][0], predictor(test, np.array([4]))[0]
+    for step in range(3):
+        scaled = run.split.scaler.inputs(known[None, -8:])
+        one = run.split.scaler.restore(known[None, -8:], run.model(scaled).numpy())
+        assert found[step] == pytest.approx(one[0, 0], rel=1e-5)
+        known = np.append(known, one)
+    assert len(forecasts.forecast(run, 30).values) == 30
+    np.testing.assert_allclose(
+        forecasts.forecast(run, 30).values, predictor.ahead(series.values[-8:], 30), rtol=1e-5
+    )
+
+
+# Intervals
+
+
+def test_margins_hold_the_share_that_they_promise():
+    """Over many draws of errors the mean coverage is the nominal one, or a little more."""
+    rng = np.random.default_rng(0)
+    for share, count in ((0.8, 30), (0.95, 60)):
+        covered = []
+        for _ in range(2000):
+            truth = rng.standard_t(3, (count, 1))
+            covered.append(abs(rng.standard_t(3)) <= intervals.margins(truth, 0 * truth, share)[0])
+        assert share - 0.02 < np.mean(covered) < share + 1 / count + 0.02
+
+
+def test_too_few_windows_promise_nothing():
+    errors = np.arange(10.0)[:, None]
+    assert intervals.margins(errors, 0 * errors, 0.95) is None
+    assert intervals.margins(errors, 0 * errors, 0.9)[0] == 9
+
+
+def test_conformal_intervals_are_around_the_forecast_and_of_each_series_scale(single):
+    score = evaluate.evaluate(single)
+    (one,) = [held for held in score.intervals if held.nominal == 0.8]
+    low, high = score.bands[0.8]
+    assert one.kind == "conformal" and one.coverage == np.mean(
+        (low <= score.truth) & (score.truth <= high)
+    )
+    np.testing.assert_allclose((low + high) / 2, score.forecast, rtol=1e-5)
+
+
+def test_quantiles_of_the_network_are_its_intervals(several):
+    score = evaluate.evaluate(several)
+    assert [held.kind for held in score.intervals] == ["quantiles", "quantiles"]
+    widths = [high - low for low, high in score.bands.values()]
+    assert (widths[0] < widths[1]).all()
+    names = np.repeat([name for name, _ in score.owners], [count for _, count in score.owners])
+    assert widths[0][names == "bb"].mean() > 5 * widths[0][names == "a"].mean()
+
+
+# Commands
+
+
+def test_backtest_forecast_and_evaluate_of_several_series(several, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = str(several.path)
+    assert cli.main(["backtest", run, "--step", "3", "--plot", "b.png"]) == 0
+    said = capsys.readouterr().out
+    assert "waves, backtest:" in said and "seasonal naive" in said and "80 % (quantiles)" in said
+    assert Path("b.png").read_bytes().startswith(PNG)
+    rows = list(csv.DictReader((several.path / "backtest.csv").read_text().splitlines()))
+    assert {row["series"] for row in rows} == {"a", "bb", "ccc"} and rows[2]["step"] == "3"
+    assert cli.main(["backtest", run, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["origins"]) == found["windows"] and len(found["origins"][0]["forecast"]) == 3
+    assert cli.main(["forecast", run, "--csv", "f.csv", "--plot", "f.png"]) == 0
+    assert "bb" in capsys.readouterr().out
+    rows = list(csv.DictReader(Path("f.csv").read_text().splitlines()))
+    assert len(rows) == 9 and set(rows[0]) == {
+        "series", "time", "forecast", "quantile 0.1", "quantile 0.9",
+    }  # fmt: skip
+    assert cli.main(["forecast", run, "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["forecast"][0]
+    assert first["series"] == "a" and first["quantile_0.1"] < first["forecast"]
+    assert cli.main(["evaluate", run, "--mase", "--plot"]) == 0
+    assert "The network" in capsys.readouterr().out
+    assert (several.path / "plots/prediction.png").exists()
