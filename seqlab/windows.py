@@ -1,5 +1,6 @@
 """Windows of series: cut on demand, never copied once per window, shuffled by their indices."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -229,14 +230,28 @@ def elements(count: int, make: Callable[[int], tuple[Any, ...]]) -> Any:
     first = make(0)
     flat = tf.nest.flatten(first)
     types = [tf.as_dtype(array.dtype) for array in flat]
+    # TensorFlow keeps what it calls as long as the process lives. So that the series can go with the
+    # data set, that is a reference which counts for nothing; the data set has the one that counts.
+    source = _Source(make)
+    weak = weakref.ref(source)
+
+    def made_at(i: int) -> Any:
+        return tf.nest.flatten(weak().make(i))  # type: ignore[union-attr]
 
     def load(i: Any) -> Any:
-        arrays = tf.numpy_function(lambda i: tf.nest.flatten(make(i)), [i], types)
+        arrays = tf.numpy_function(made_at, [i], types)
         for tensor, like in zip(arrays, flat, strict=True):
             tensor.set_shape((None, *like.shape[1:]))  # only the first axis may vary
         return tf.nest.pack_sequence_as(first, arrays)
 
-    return ahead(tf.data.Dataset.range(count).map(load))
+    made = tf.data.Dataset.range(count).map(tf.autograph.experimental.do_not_convert(load))
+    made.source = source
+    return ahead(made)
+
+
+@dataclass(frozen=True)
+class _Source:
+    make: Callable[[int], tuple[Any, ...]]
 
 
 def _joined_gaps(parts: Sequence[Windows]) -> Gaps | None:
