@@ -147,14 +147,14 @@ class ModelConfig:
         check_fraction("dropout", self.dropout)
         if self.segment is not None:
             check_positive("segment", self.segment)
-        if self.model != "segments" and (self.segment is not None or self.straight):
-            raise SeqlabError(
-                f"`segment` and `straight` are of the model segments. Received: {self.model}"
-            )
         if self.model == "autoregressive" and self.loss not in LIKELIHOODS:
             raise SeqlabError(
                 "the model autoregressive draws from a likelihood: use --loss"
                 f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
+            )
+        if self.model != "segments" and (self.segment is not None or self.straight):
+            raise SeqlabError(
+                f"`segment` and `straight` are of the model segments. Received: {self.model}"
             )
 
     @property
