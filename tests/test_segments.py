@@ -95,7 +95,7 @@ def test_save_and_load(tmp_path, cell):
 
 def test_categories_reach_it_as_attributes():
     shapes = {"past": (10, 1), "categories": (1,)}
-    model = models.build(GRU, shapes, 6, models.Facts((4,)))
+    model = models.build(GRU, shapes, 6, models.Facts(sizes=(4,)))
     inputs = {"past": np.zeros((2, 10, 1), "float32"), "categories": np.array([[1], [2]])}
     first, second = run(model, inputs)
     assert (np.abs(first - second) > 1e-6).all()
