@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, panel_tables
-from seqlab.config import Config, DataConfig, ModelConfig
+from seqlab import calendars, panel_tables, train
+from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
 from seqlab.origins import at_origins
@@ -288,3 +288,59 @@ def test_calendar_cycles_that_are_longer_than_a_step():
 def test_a_calendar_needs_times():
     with pytest.raises(SeqlabError, match="--calendar needs times"):
         split(Series("s", np.arange(60.0)), DataConfig("s", window=4, horizon=2, calendar=True))
+
+
+# Weights
+
+
+@pytest.mark.parametrize("transform", ["none", "log"])
+def test_relative_weights_make_an_error_what_smape_and_mase_make_of_it(transform):
+    """A small error, weighed, is half its share of the size and half its share of the usual change."""
+    rng = np.random.default_rng(0)
+    small, large = (size * (5 + rng.normal(size=120).cumsum() * 0.1) for size in (1.0, 300.0))
+    panel = Panel("p", (Series("small", small, season=4), Series("large", large, season=4)))
+    config = DataConfig(
+        "p", window=8, horizon=3, scaling="recent", transform=transform, weigh="relative"
+    )
+    data = split(panel, config)
+    chosen = np.array([0, len(data.train) - 1])
+    _, asked, weights = data.train.batch(chosen)
+    truth = data.train.raw(chosen)[1]
+    moved = truth * (1 + 1e-5)  # an error of a hundred-thousandth of the truth
+    scaled = np.abs(data.train.scaled(chosen, moved).astype(float) - asked).mean(axis=1)
+    shares, changes = [], []
+    for part, row in zip(data.parts, truth, strict=True):
+        training = part.train.values
+        size = np.abs(training).mean()
+        changes.append(np.abs(training[4:] - training[:-4]).mean() / size)
+        shares.append(1e-5 * (1 if transform == "log" else np.abs(row).mean() / size))
+    expected = np.array(shares) * (0.5 / np.mean(changes) + 0.5 / np.array(changes))
+    np.testing.assert_allclose(weights * scaled, expected, rtol=0.05)
+    assert len(data.validation.batch(chosen * 0)) == 3 and len(data.test.batch(chosen * 0)) == 2
+
+
+def test_weights_reach_the_training(tmp_path):
+    """A series that costs nothing is not learned."""
+    t = np.arange(200)
+    panel = Panel(
+        "p", (Series("a", np.sin(t / 3), season=4), Series("b", np.cos(t / 3) * 5, season=4))
+    )
+    config = Config(
+        DataConfig("p", window=8, scaling="standard", weigh="relative", validate=False),
+        ModelConfig(layers=1, hidden=4),
+        TrainConfig(steps=3, evaluations=1, optimizer="sgd", schedule="constant"),
+    )
+    data = split(panel, config.data)
+
+    def trained(costs, name):
+        weights = np.array(costs)
+        data.__dict__["train"] = dataclasses.replace(data.train, weights=weights)
+        run = train.start(config, tmp_path / name, data=data)
+        return np.concatenate([w.ravel() for w in run.model.get_weights()])
+
+    first, second, idle = (
+        trained([0.1, 9.0], "1"),
+        trained([9.0, 0.1], "2"),
+        trained([0.0, 0.0], "3"),
+    )
+    assert np.abs(first - second).max() > 1e-6 and np.abs(first - idle).max() > 1e-6
