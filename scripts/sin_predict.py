@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from seqlab import cli
+from seqlab import arguments, cli
 from seqlab.commands import show, train_run
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 
@@ -28,12 +28,17 @@ def parse() -> Namespace:
     """The options of this script."""
     parser = cli.Parser("sin_predict.py", description=(__doc__ or "").splitlines()[0])
     cli.add_model_options(parser)
-    parser.add_argument("--window", type=cli.whole, default=10, metavar="T", help="default: 10")
     parser.add_argument(
-        "--seeds", type=cli.whole, default=1, metavar="N", help="train this many seeds"
+        "--window", type=arguments.whole, default=10, metavar="T", help="default: 10"
     )
     parser.add_argument(
-        "--rollout", type=cli.whole, metavar="N", help="run on the own output for this many steps"
+        "--seeds", type=arguments.whole, default=1, metavar="N", help="train this many seeds"
+    )
+    parser.add_argument(
+        "--rollout",
+        type=arguments.whole,
+        metavar="N",
+        help="run on the own output for this many steps",
     )
     parser.add_argument(
         "--recipe", choices=("default", "book"), default="default", help="default: default"

@@ -1,12 +1,12 @@
 """The command line: parse, call, print. Nothing heavy is imported before the arguments are right."""
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from seqlab import __version__, commands, listings
+from seqlab.arguments import finite, keras_file, level, natural, picture, rate, share, whole
 from seqlab.config import (
     CELLS,
     DIFFERENCES,
@@ -95,70 +95,6 @@ def parser() -> argparse.ArgumentParser:
     _command(sub, "models", listings.models, "list the models and cells")
     _command(sub, "runs", listings.runs, "list the runs in ./runs")
     return top
-
-
-def whole(text: str) -> int:
-    """An argument that must be a positive integer."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text!r}")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    """An argument that must be an integer from 0 to 2**31 - 1."""
-    if not text.isdecimal() or int(text) >= 2**31:
-        raise argparse.ArgumentTypeError(
-            f"must be an integer from 0 to 2**31 - 1. Received: {text!r}"
-        )
-    return int(text)
-
-
-def share(text: str) -> float:
-    """An argument that must lie in [0, 1)."""
-    value = _float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1. Received: {text!r}")
-    return value
-
-
-def level(text: str) -> float:
-    """An argument that must lie between 0 and 1."""
-    value = _float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1. Received: {text!r}")
-    return value
-
-
-def rate(text: str) -> float:
-    """An argument that must be a positive number."""
-    value = _float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
-    return value
-
-
-def finite(text: str) -> float:
-    """An argument that must be a number, of either sign."""
-    value = _float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a finite number. Received: {text!r}")
-    return value
-
-
-def keras_file(text: str) -> str:
-    """A file name for a model of Keras."""
-    if not text.endswith(".keras"):
-        raise argparse.ArgumentTypeError(f"must name a .keras file. Received: {text!r}")
-    return text
-
-
-def picture(text: str) -> str:
-    """A file name for a PNG."""
-    if not text.endswith(".png"):
-        raise argparse.ArgumentTypeError(
-            f"must name a .png file (a RUN goes before the options). Received: {text!r}"
-        )
-    return text
 
 
 def add_model_options(to: argparse.ArgumentParser) -> None:
@@ -324,10 +260,3 @@ def _command(sub: Any, name: str, run: Callable[..., None], about: str) -> argpa
     made: argparse.ArgumentParser = sub.add_parser(name, help=about, description=about)
     made.set_defaults(run=run)
     return made
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number. Received: {text!r}") from None

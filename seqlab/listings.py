@@ -4,8 +4,10 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from seqlab.config import ModelConfig
+from seqlab.config import NEEDS, ModelConfig
 from seqlab.terminal import lay_out, say
+
+SHAPES: dict[str, tuple[int, ...]] = {"truth": (1,), "series": (), "phase": ()}
 
 __all__ = ["data", "import_tf1", "models", "runs"]
 
@@ -56,6 +58,12 @@ def models(_: Namespace) -> None:
             model = registry.build(ModelConfig(name, cell), (10, 2))
             about = (build.__doc__ or "").splitlines()[0]
             rows.append((name, cell, f"{model.count_params():,}", about))
+    for name, kind in registry.FORECASTERS.items():  # which take every cell, too
+        loss = "gaussian" if name == "autoregressive" else "mse"
+        shapes = {"past": (10, 2), **{need: SHAPES[need] for need in NEEDS[name]}}
+        model = registry.build(ModelConfig(name, loss=loss), shapes)
+        about = (kind.__doc__ or "").splitlines()[0]
+        rows.append((name, "lstm", f"{model.count_params():,}", about))
     lay_out(table(("--model", "--cell", "parameters", "what"), rows))
     say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
 

@@ -17,7 +17,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors", "repair", "covariates", "calendars"],
+    ["errors", "arguments", "repair", "covariates", "calendars"],
     [
         "config",
         "metrics",
@@ -106,7 +106,7 @@ LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
-LIGHT += ["terminal", "listings", "options", "origins", "intervals"]
+LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images"]
