@@ -88,7 +88,7 @@ def ett_long(folder, seed):
         window=720,
         horizon=96,
         season=24,
-        scaling="last",
+        scaling="change",
         test=str(4 * MONTH),
         validation=4 * MONTH,
         look_back=True,
@@ -119,7 +119,7 @@ def ett_short(folder, seed):
         window=336,
         horizon=48,
         season=24,
-        scaling="last",
+        scaling="change",
         test=str(round(0.2 * rows)),
         look_back=True,
     )

@@ -47,7 +47,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 SCHEDULES = ("cosine", "exponential", "constant")
-SCALINGS = ("last", "standard", "robust", "minmax", "window", "recent", "mean", "none")
+SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")

@@ -34,6 +34,7 @@ class Scaler:
       itself; the change to come. A network that outputs 0 then repeats the last value, so it spends
       its weights on what persistence cannot say; the level stays visible to it for series whose
       behaviour depends on it.
+    - ``change``: the change from the window's last value alone, over the standard deviation (D = 1).
     - ``window``: less the window's own mean, over its own standard deviation (D = 1): reversible
       instance normalisation (Kim et al., 2022) without its trained factors: the layers beside have some.
     - ``recent``: less the mean of the window's second half, over its standard deviation (D = 1), for
@@ -152,6 +153,8 @@ class Scaler:
         """Shift and scale of windows of values or changes ``[..., T]``, as numbers or ``[..., 1]``."""
         if self.kind == "last":
             return windows[..., -1:], self.std * self.target_change
+        if self.kind == "change":
+            return windows[..., -1:], self.std
         if self.kind == "recent":
             recent = windows[..., windows.shape[-1] // 2 :].mean(-1, keepdims=True)
             return recent, self._at_least(windows.std(-1, keepdims=True))

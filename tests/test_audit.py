@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import audit, cli, datasets, repair, runs, tables, windows
+from seqlab import audit, cli, datasets, repair, runs, splits, tables, windows
 from seqlab.config import SCALINGS, Config, DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.scaling import Scaler
@@ -130,7 +130,7 @@ def test_a_model_that_knows_the_series_is_named():
 
 
 def test_a_line_drawn_across_a_cut_is_named(monkeypatch):
-    monkeypatch.setattr(datasets, "held", lambda values, gaps: values)
+    monkeypatch.setattr(splits, "held", lambda values, gaps: values)
     found = failed(gapped(*GAPS))
     assert found == {"scaler", "train windows", "validation windows", "values filled"}
     assert not failed(gapped((40, 47)))
@@ -180,7 +180,7 @@ def test_the_command_passes_a_run(capsys):
 
 
 def test_the_command_names_a_leak_and_leaves_with_2(capsys, monkeypatch):
-    monkeypatch.setattr(datasets, "held", lambda values, gaps: values)
+    monkeypatch.setattr(splits, "held", lambda values, gaps: values)
     assert cli.main(["audit"]) == 2
     said = capsys.readouterr()
     assert "LEAKS: row 235 (2024-08-22)" in said.out and "All " not in said.out

@@ -69,6 +69,7 @@ ORDER = [
         "_over_time",
     ],
     ["panel_tables", "series_files"],
+    ["splits"],
     [
         "datasets",
         "preprocessing",
@@ -101,7 +102,17 @@ ORDER = [
     ["cli", "estimators"],
     ["__main__"],
 ]
-LIGHT = ["errors", "config", "metrics", "series", "scaling", "windows", "tables", "datasets"]
+LIGHT = [
+    "errors",
+    "config",
+    "metrics",
+    "series",
+    "scaling",
+    "windows",
+    "tables",
+    "datasets",
+    "splits",
+]
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
