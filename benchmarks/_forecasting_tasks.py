@@ -116,15 +116,15 @@ def ett_short(folder, seed):
     rows = len(panel.series[0])
     data = DataConfig(
         "ETTh1",
-        window=336,
+        window=720,
         horizon=48,
         season=24,
         scaling="change",
         test=str(round(0.2 * rows)),
         look_back=True,
     )
-    run, split = _trained(panel, data, ETT_MODEL, replace(ETT_TRAINING, seed=seed))
-    predictor = Predictor(run.model, split.test, ETT_MODEL)
+    run, split = _trained(panel, data, SHORT_MODEL, replace(SHORT_TRAINING, seed=seed))
+    predictor = Predictor(run.model, split.test, SHORT_MODEL)
     score = evaluate.with_intervals(evaluate.score(split, predictor(split.test)), predictor, split)
     measures = {f"{100 * one.nominal:g} % hold, %": 100 * one.coverage for one in score.intervals}
     others = {name: {"MASE": values["mase"]} for name, values in score.baselines.items()}
@@ -214,6 +214,8 @@ M4_MODEL = ModelConfig("segments", "gru", 1, 128, loss="mae", segment=24, straig
 M4_TRAINING = TrainConfig(steps=4000, batch=128, learning_rate=0.003, evaluations=4)
 ETT_MODEL = ModelConfig("segments", "gru", 1, 128, dropout=0.3, loss="mae", segment=24)
 ETT_TRAINING = TrainConfig(steps=800, batch=128, learning_rate=0.001, evaluations=4)
+SHORT_MODEL = replace(ETT_MODEL, straight=True)
+SHORT_TRAINING = replace(ETT_TRAINING, steps=1600, learning_rate=0.003)
 TASKS = {
     "airline": Task(
         "airline passengers, 6 months ahead from every month of 1959-60, in thousands",
