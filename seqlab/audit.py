@@ -70,25 +70,25 @@ def audit(run: Run) -> list[Check]:
             f"{run.path}: trained before runs recorded which values --missing filled, so that it cannot"
             " be told whether a line was drawn across a cut. Train the run again"
         )
-    checks = data_checks(series, config)
+    checks = data_checks(series, config, run.config.needs)
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    model = run.model
+    model, about, needs = run.model, run.config.model, run.config.needs
     return checks + forecast_checks(
-        series, config, lambda data: Predictor(model, data.test, run.config.model)
+        series, config, lambda data: Predictor(model, data.test, about), needs
     )
 
 
-def data_checks(series: Series, config: DataConfig) -> list[Check]:
+def data_checks(series: Series, config: DataConfig, needs: Sequence[str] = ()) -> list[Check]:
     """Whether parts share rows; whether scaler, windows and filled rows know what lies behind a cut."""
-    clean = datasets.split(series, config)
+    clean = datasets.split(series, config, needs)
     found = parts(clean)
     cuts = [(name, after) for name, after in zip(found, list(found.values())[1:], strict=False)]
     checks = [_rows_apart(series, config)]
     for name, after in cuts:  # a part ends where the next begins, whatever it says itself
-        cut = after.first_row
+        cut = after.first_row + (config.window if config.look_back else 0)
         changed, count = perturbed(series, cut)
-        other = datasets.split(changed, config)
+        other = datasets.split(changed, config, needs)
         about = f"everything from {series.label(cut)} on", count
         if name == "train":
             checks.append(_scaler(clean, other, about))
@@ -102,6 +102,7 @@ def forecast_checks(
     series: Series,
     config: DataConfig,
     forecaster: Callable[[Split], Callable[[Windows, np.ndarray], np.ndarray]],
+    needs: Sequence[str] = (),
 ) -> list[Check]:
     """Whether forecasts made at a row, and at those before it, know what comes after it.
 
@@ -110,15 +111,16 @@ def forecast_checks(
         config: how it is cut.
         forecaster: from a split to a function of windows and some of their indices ``[W]``, which gives
             forecasts ``[W, P]``.
+        needs: what the model asks for beside the values; see `seqlab.panel.Encoding.of`.
     """
-    test = datasets.split(series, config).test
+    test = datasets.split(series, config, needs).test
     spread = np.unique(np.linspace(0, len(test) - 1, FORECASTS).astype(int))
     origins = _origins(series, test, spread)
     windows = np.union1d(spread, origins)
     rows = test.first_row + windows + test.window - 1  # the last row that each of them sees
 
     def made(data: Series) -> np.ndarray:
-        parted = datasets.split(data, config)
+        parted = datasets.split(data, config, needs)
         return forecaster(parted)(parted.test, windows)
 
     expected, checks = made(series), []
@@ -149,7 +151,10 @@ def perturbed(series: Series, first: int, seed: int = 0) -> tuple[Series, int]:
     values[chosen] += shifts.astype(values.dtype)
     if filled.any():
         values = lines(np.where(filled, np.nan, values).astype(values.dtype))
-    return replace(series, values=values), len(chosen)
+    past = None if series.past is None else series.past.copy()
+    if past is not None:  # columns that are known ahead stay: they are known
+        past[first:] += size
+    return replace(series, values=values, past=past), len(chosen)
 
 
 def demand(checks: Sequence[Check], name: str) -> None:
@@ -176,13 +181,14 @@ def to_json(checks: Sequence[Check]) -> dict[str, Any]:
 def _rows_apart(series: Series, config: DataConfig) -> Check:
     """Split the row numbers themselves: parts share none, and targets come after inputs."""
     numbers = replace(series, values=np.arange(len(series), dtype=float), repair=None)
-    plain = replace(config, scaling="none", layout="steps")
+    plain = replace(config, scaling="none", layout="steps", transform="none", difference="none")
     compared = moved = 0
     found, end = "", 0
     for name, windows in parts(datasets.split(numbers, plain)).items():
         inputs, targets = windows.raw(_some(len(windows)))
         compared += inputs.size + targets.size
-        wrong = int((inputs < end).sum() + (inputs >= targets[:, :1]).sum())
+        early = targets if config.look_back else inputs  # inputs may then reach back over a cut
+        wrong = int((early < end).sum() + (inputs >= targets[:, :1]).sum())
         if wrong and not found:
             late = (inputs >= targets[:, :1]).any()
             found = f"{name}: {'inputs hold targets' if late else 'rows of the part before'}"
@@ -209,7 +215,7 @@ def _windows(
     """Scaled inputs and targets, as the trainer is given them."""
     chosen, compared, count, where = _some(len(before)), 0, 0, ""
     for piece in np.array_split(chosen, -(-len(chosen) // 1_000)):
-        both = zip(before.batch(piece), after.batch(piece), strict=True)
+        both = zip(_arrays(before.batch(piece)), _arrays(after.batch(piece)), strict=True)
         pairs = [_moved(one, other).reshape(len(piece), -1) for one, other in both]
         moved = np.concatenate(pairs, axis=1)
         compared, count = compared + moved.size, count + int(moved.sum())
@@ -219,6 +225,12 @@ def _windows(
     return Check(
         f"{name} windows ({len(chosen):,} of {len(before):,})", *about, compared, count, where
     )
+
+
+def _arrays(batch: tuple[Any, ...]) -> list[np.ndarray]:
+    """What a batch holds, those of its inputs that have names among them."""
+    named, *rest = batch
+    return [*named.values(), *rest] if isinstance(named, dict) else list(batch)
 
 
 def _filled(

@@ -65,7 +65,7 @@ def test_every_value_behind_the_row_is_another_and_no_other_moves():
 
 
 def test_a_scaler_fitted_on_everything_is_named(monkeypatch):
-    def leaking(series, config):
+    def leaking(series, config, needs=()):
         data = split(series, config)
         scaler = Scaler.fit(config.scaling, series.values, config.window, config.horizon)
         found = {
@@ -83,7 +83,7 @@ def test_a_scaler_fitted_on_everything_is_named(monkeypatch):
 
 
 def test_a_training_part_that_is_one_row_too_long_is_named(monkeypatch):
-    def leaking(series, config):
+    def leaking(series, config, needs=()):
         data = split(series, config)
         longer = series.values[: len(data.train.values) + 1]
         return dataclasses.replace(data, train=dataclasses.replace(data.train, values=longer))
@@ -93,7 +93,7 @@ def test_a_training_part_that_is_one_row_too_long_is_named(monkeypatch):
 
 
 def test_a_validation_part_that_is_one_row_too_long_is_named(monkeypatch):
-    def leaking(series, config):
+    def leaking(series, config, needs=()):
         data = split(series, config)
         begin, end = data.validation.first_row, data.test.first_row + 1
         longer = dataclasses.replace(data.validation, values=series.values[begin:end])
@@ -208,3 +208,20 @@ def test_only_finished_runs(tmp_path):
     run = runs.create(Config(CONFIG), multisine(300), tmp_path / "new")
     with pytest.raises(SeqlabError, match="not finished"):
         audit.audit(run)
+
+
+def test_columns_models_and_windows_that_look_back_are_audited_too():
+    """Past columns are changed behind a cut; what is known ahead is not."""
+    rng = np.random.default_rng(0)
+    series = dataclasses.replace(
+        multisine(300), past=rng.normal(size=(300, 1)), future=rng.normal(size=(310, 2))
+    )
+    config = dataclasses.replace(CONFIG, look_back=True, scaling="standard", transform="none")
+    checks = audit.data_checks(series, config, ("truth", "phase"))
+    checks += audit.forecast_checks(series, config, linear_of_past, ("truth", "phase"))
+    assert len(checks) > 6 and all(check.holds for check in checks)
+
+
+def linear_of_past(data):
+    """A forecaster that reads columns of its window, too."""
+    return lambda windows, indices: windows.given(indices)["past"].sum(axis=-1)[:, -3:]
