@@ -13,8 +13,10 @@ from seqlab.config import RETRAIN, Config
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.intervals import NOMINAL, Bands, bands, held
-from seqlab.origins import at_origins
+from seqlab.origins import tested
 from seqlab.runs import Run, written
+from seqlab.series_files import fingerprint
+from seqlab.splits import test_rows
 
 __all__ = ["Backtest", "backtest", "write_csv"]
 
@@ -82,18 +84,17 @@ def backtest(
         raise SeqlabError("`rows` is the length of a sliding training part: give both, or neither")
     data, config = run.split, run.config
     origins = _origins(data, config, start, step, retrain)
-    windows = at_origins(data, config, origins)
-    tested = _tested(data, config, origins)
+    at_rows = tested(data, config, origins)
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
     if retrain == "never":
         predictor = Predictor(run.model, data.train, config.model)
-        forecast = predictor(windows)
-        made, kind = bands(predictor, data, windows, forecast, NOMINAL)
+        forecast = predictor(at_rows.test)
+        made, kind = bands(predictor, data, at_rows.test, forecast, NOMINAL)
         trained = 0
     else:
         forecast, made, kind, trained = _retrained(run, origins, rows, progress)
-    score = evaluate.score(tested, forecast)
+    score = evaluate.score(at_rows, forecast)
     score = replace(score, bands=made, intervals=tuple(held(score.truth, made, kind)))
     return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
 
@@ -126,31 +127,22 @@ def _origins(
     data: Split | PanelSplit, config: Config, start: str | None, step: int, retrain: str
 ) -> list[np.ndarray]:
     """The rows of each series that are forecast first."""
-    asked = (
-        data if start is None else split(data.data, replace(config.data, test=start), config.needs)
-    )
+    asked = config.data if start is None else replace(config.data, test=start)
+    back = config.data.window if config.data.look_back else 0
     found = []
-    for part, own in zip(asked.parts, data.parts, strict=True):
-        back = config.data.window if config.data.look_back else 0
-        first, trained = part.test.first_row + back, own.test.first_row + back
+    for part in data.parts:
+        trained = part.test.first_row + back
+        said = test_rows(part.series, asked)
+        first = trained if said is None else len(part.series) - said
         if first < trained and retrain == "never":
             raise SeqlabError(
                 f"{part.series.name}: the network was trained or chosen on rows up to"
-                f" {own.series.label(trained - 1)}, and would be tested on rows that it knows."
+                f" {part.series.label(trained - 1)}, and would be tested on rows that it knows."
                 " Begin behind them, or use --retrain expanding"
             )
         last = len(part.series) - config.data.horizon
         found.append(np.arange(first, last + 1, step))
     return found
-
-
-def _tested(data: Split | PanelSplit, config: Config, origins: Sequence[np.ndarray]) -> Any:
-    """The split with the windows of the backtest as its test part, for the score and the baselines."""
-    parts = tuple(
-        replace(part, test=at_origins(replace(part), config, [rows]))
-        for part, rows in zip(data.parts, origins, strict=True)
-    )
-    return parts[0] if isinstance(data, Split) else replace(data, parts=parts)
 
 
 def _retrained(
@@ -166,7 +158,8 @@ def _retrained(
     for k in progress(range(min(map(len, origins)))):
         known = _known(run, [int(of[k]) for of in origins], horizon, rows)
         cut = split(known, data_config, config.needs)
-        folder = run.path / "backtest" / f"{'sliding' if rows else 'expanding'}-{k:04}"
+        # By its data, so that a backtest with other origins does not take a network that knows more.
+        folder = run.path / "backtest" / fingerprint(known)[:16]
         kept = train.load_run(folder) if (folder / "config.json").exists() else None
         done = train.start(config, folder, data=cut) if kept is None else train.resume(kept)
         predictor = Predictor(done.model, cut.train, config.model)

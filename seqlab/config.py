@@ -92,8 +92,8 @@ class DataConfig:
         for name in ("past", "future", "static", "categories"):  # which JSON knows as lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_choice("short", self.short, SHORT)
-        if self.wide and self.target is not None:
-            raise SeqlabError("`wide` takes every numeric column: leave out `target`")
+        if self.wide and (self.target is not None or self.id is not None):
+            raise SeqlabError("`wide` takes every numeric column: leave out `target` and `id`")
         check_positive("window", self.window)
         check_positive("horizon", self.horizon)
         if self.season is not None:

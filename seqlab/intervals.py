@@ -1,7 +1,7 @@
 """Intervals around forecasts: a network's own, or those that its errors on held-back windows leave."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,20 +51,24 @@ def bands(
 ) -> tuple[Bands, str]:
     """Intervals for forecasts ``[W, P]``, and of which kind they are.
 
-    A network of quantiles or of a likelihood gives them itself. Around single numbers they are conformal:
-    as wide as the errors on the validation part ask for. Shares for which that part is too short, or for
-    which the network has no quantiles, are left out.
+    A network of quantiles or of a likelihood gives them itself, for its own steps. Else they are
+    conformal: as wide as the errors on the validation part ask for. Shares for which that part is too
+    short, or for which the network has no quantiles, are left out.
     """
     ends = {share: ((1 - share) / 2, (1 + share) / 2) for share in nominal}
     known = {share: pair for share, pair in ends.items() if predictor.gives(pair)}
-    if known:
+    if known and windows.horizon <= predictor.horizon:
         levels = sorted({level for pair in known.values() for level in pair})
         made = predictor.quantiles(windows, levels)
         of = {level: made[..., i] for i, level in enumerate(levels)}
         return {share: (of[low], of[high]) for share, (low, high) in known.items()}, "quantiles"
-    if data.validation is None or predictor.distribution:
+    parts = [part.validation for part in data.parts if part.validation is not None]
+    if not parts or (predictor.distribution and windows.horizon <= predictor.horizon):
         return {}, "none"
-    return _conformal(predictor, data.validation, windows, forecast, nominal), "conformal"
+    # As far ahead as is forecast: a network that learned one step is validated on one.
+    longer = [replace(part, horizon=windows.horizon) for part in parts]
+    held_back = longer[0] if isinstance(data, Split) else Windows.joined(longer)
+    return _conformal(predictor, held_back, windows, forecast, nominal), "conformal"
 
 
 def held(truth: np.ndarray, made: Bands, kind: str) -> list[Held]:
@@ -105,7 +109,7 @@ def _conformal(
     """Distances are measured as the network sees values, so that they fit to each series and window."""
     every = slice(None)
     known = held_back.scaled(every, predictor(held_back))
-    truth, centre = held_back.batch(every)[1], windows.scaled(every, forecast)
+    truth, centre = held_back.scaled(every, held_back.raw()[1]), windows.scaled(every, forecast)
     made = {}
     for share in nominal:
         margin = margins(truth, known, share)

@@ -1,6 +1,7 @@
 """Windows for forecasts from chosen rows on, the end of a series among them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from seqlab.repair import Gaps, gaps_of
 from seqlab.series import Series
 from seqlab.windows import Windows
 
-__all__ = ["at_origins"]
+__all__ = ["at_origins", "tested"]
 
 
 def at_origins(
@@ -20,9 +21,20 @@ def at_origins(
     origins: Sequence[np.ndarray],
     horizon: int | None = None,
 ) -> Windows:
-    """Windows whose first target is at these rows of each series; N, behind its last, may be asked.
+    """The windows of `tested`."""
+    return tested(data, config, origins, horizon).test
 
-    Inputs are what lies before, whatever part it is in. Targets behind the end are zeros.
+
+def tested(
+    data: Split | PanelSplit,
+    config: Config,
+    origins: Sequence[np.ndarray],
+    horizon: int | None = None,
+) -> Split | PanelSplit:
+    """The split, with windows whose first target is at these rows of each series as its test part.
+
+    Inputs are what lies before, whatever part it is in. N, the row behind the last, may be asked: targets
+    behind the end are zeros.
 
     Args:
         data: from `seqlab.datasets.split`, whose scalers and encodings are used.
@@ -31,22 +43,27 @@ def at_origins(
         horizon: P; by default the config's.
 
     Raises:
-        SeqlabError: a row with less than a window before it; columns that are not known so far ahead.
+        SeqlabError: no row, or one with less than a window before it; columns that are not known so far
+            ahead.
     """
     ahead = horizon or config.data.horizon
-    made = [
-        _whole(part, number, config, np.asarray(rows, np.int32), ahead)
+    parts = tuple(
+        replace(part, test=_whole(part, number, config, np.asarray(rows, np.int32), ahead))
         for number, (part, rows) in enumerate(zip(data.parts, origins, strict=True))
-    ]
-    return made[0] if isinstance(data, Split) else Windows.joined(made)
+    )
+    return parts[0] if isinstance(data, Split) else replace(data, parts=parts)
 
 
 def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizon: int) -> Windows:
     series, window = part.series, config.data.window
+    if not len(origins):
+        raise SeqlabError(
+            f"{series.name}: no row to forecast from has {horizon} rows behind it. Begin earlier"
+        )
     if origins.min() < window:
         raise SeqlabError(
-            f"{series.name}: a forecast at {series.label(int(origins.min()) - 1)} has {origins.min()}"
-            f" rows to look at, and the window is {window}. Begin later"
+            f"{series.name}: the first forecast has {max(0, int(origins.min()))} rows to look at, and the"
+            f" window is {window}. Begin later"
         )
     more = max(0, int(origins.max()) + horizon - len(series))
     _check_known(series, more)

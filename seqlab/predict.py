@@ -23,6 +23,9 @@ class Predictor:
     """A trained model with its scaling around it: ``predictor(windows, indices) -> forecasts``.
 
     ``model.predict`` spends a tenth of a second per call on its own machinery; this does not.
+
+    Attributes:
+        horizon: P of the network itself; forecasts may go further.
     """
 
     def __init__(self, model: Any, like: Windows, config: ModelConfig | None = None) -> None:
@@ -36,8 +39,8 @@ class Predictor:
         Raises:
             SeqlabError: the windows are not those that the model takes.
         """
-        self._own = model.output_shape[1]  # P of the network itself
-        self._like = replace(like, horizon=self._own)
+        self.horizon: int = model.output_shape[1]  # of the network itself
+        self._like = replace(like, horizon=self.horizon)
         self._config = config or ModelConfig()
         self._draw = next((one.sample for one in model.layers if hasattr(one, "sample")), None)
         shapes = self._like.input_shape
@@ -78,7 +81,7 @@ class Predictor:
         Of a distribution it is the mean; of quantiles the one that is nearest the median. Where the
         horizon is longer than what the network gives, it goes on from its own forecasts.
         """
-        if windows.horizon > self._own:
+        if windows.horizon > self.horizon:
             chosen = np.arange(len(windows))[indices]
             pieces = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
             return np.concatenate([self._rolled(windows, piece) for piece in pieces])
@@ -112,7 +115,7 @@ class Predictor:
 
     def _rolled(self, windows: Windows, indices: np.ndarray) -> np.ndarray:
         """Forecasts ``[W, P]`` by as many rounds as it takes, each on what the last one gave."""
-        own, rounds = self._own, -(-windows.horizon // self._own)
+        own, rounds = self.horizon, -(-windows.horizon // self.horizon)
         copied = windows.copied(indices, rounds * own)
         values = copied.values.reshape(
             len(indices), -1
@@ -137,7 +140,7 @@ class Predictor:
 
     def _outputs(self, given: Any) -> np.ndarray:
         if isinstance(given, dict) and self._like.beside is not None and self._like.beside.truth:
-            shape = len(given["past"]), self._own
+            shape = len(given["past"]), self.horizon
             given = {
                 **given,
                 "truth": np.zeros(shape, np.float32),

@@ -17,7 +17,6 @@ folder is a pickle.
 
 import csv
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -152,7 +151,7 @@ def create(config: Config, data: Series | Panel, path: Path | None = None) -> Ru
         with written(path / "series.npz") as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
         with written(path / "config.json") as temporary:
-            temporary.write_text(json.dumps(_record(config, arrays), indent=2) + "\n")
+            temporary.write_text(json.dumps(_record(config, data), indent=2) + "\n")
     except OSError as error:
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Use another --out"
@@ -235,13 +234,13 @@ def written(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _record(config: Config, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _record(config: Config, data: Series | Panel) -> dict[str, Any]:
     packages = ("seqlab", "tensorflow", "keras", "numpy")
     return {
         "format": FORMAT,
         **config.to_json(),
-        "rows": len(arrays["values"]),
-        "data_sha256": hashlib.sha256(np.ascontiguousarray(arrays["values"]).tobytes()).hexdigest(),
+        "rows": len(data) if isinstance(data, Series) else sum(map(len, data.series)),
+        "data_sha256": series_files.fingerprint(data),
         "versions": {name: version(name) for name in packages}
         | {"python": platform.python_version()},
         "processor": platform.processor() or platform.machine(),

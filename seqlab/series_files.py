@@ -1,5 +1,6 @@
 """Series as plain arrays in one ``.npz``: end to end, with a description in JSON. Nothing is a pickle."""
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from seqlab.panel import Panel
 from seqlab.repair import Repair
 from seqlab.series import Series
 
-__all__ = ["arrays_of", "read"]
+__all__ = ["arrays_of", "fingerprint", "read"]
 
 REPAIR = ("filled", "file_rows", "left_out")
 COLUMNS = ("past", "future", "static")
@@ -39,6 +40,11 @@ def arrays_of(data: Series | Panel) -> dict[str, np.ndarray]:
         if found:
             arrays[name] = _joined(found)
     return arrays
+
+
+def fingerprint(data: Series | Panel) -> str:
+    """SHA-256 of the values, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(arrays_of(data)["values"]).tobytes()).hexdigest()
 
 
 def read(path: Path) -> Series | Panel:

@@ -19,7 +19,7 @@ from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows
 
-__all__ = ["PanelSplit", "Split", "split"]
+__all__ = ["PanelSplit", "Split", "split", "test_rows"]
 
 SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
 
@@ -161,7 +161,7 @@ def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
     """Where the parts begin, and the last ends; no validation part is one of no rows."""
     rows, horizon = len(series), config.horizon
     need = horizon if config.look_back else config.window + horizon
-    least, said = need + horizon - 1, _test_rows(series, config)
+    least, said = need + horizon - 1, test_rows(series, config)
     test = said or max(round(SHARE * rows), least)
     before = rows - test
     share = SHARE if said is None else SHARE * 2 / 3
@@ -172,8 +172,12 @@ def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
     return 0, before - validation, before, rows
 
 
-def _test_rows(series: Series, config: DataConfig) -> int | None:
-    """How many rows at the end are the test part, where anybody says so."""
+def test_rows(series: Series, config: DataConfig) -> int | None:
+    """How many rows at the end are the test part, where the config or the series says so.
+
+    Raises:
+        SeqlabError: a time, of rows that are only counted; neither a number nor a time.
+    """
     if config.test is None:
         return series.test_rows
     if config.test.isdecimal():

@@ -227,3 +227,35 @@ def test_backtest_forecast_and_evaluate_of_several_series(several, capsys, tmp_p
     assert cli.main(["evaluate", run, "--mase", "--plot"]) == 0
     assert "The network" in capsys.readouterr().out
     assert (several.path / "plots/prediction.png").exists()
+
+
+def test_kept_networks_are_of_their_origins_alone(single):
+    """Another start makes other training parts; a kept network of later rows would know the truth."""
+    first = backtest(single, start="9", step=5, retrain="expanding")
+    second = backtest(single, start="14", step=5, retrain="expanding")
+    alone = set(map(int, second.origins[0])) - set(map(int, first.origins[0]))
+    assert alone and second.origins[0][0] < first.origins[0][0]
+    known = {len(train.load_run(path).data) - 3 for path in (single.path / "backtest").iterdir()}
+    assert known >= alone | set(map(int, first.origins[0]))
+
+
+@pytest.mark.parametrize("start", ["1", "1000", "2030-01-01"])
+def test_origins_that_cannot_be_are_refused_in_words(single, start):
+    with pytest.raises(SeqlabError, match=r"Begin|trained or chosen"):
+        backtest(single, start=start)
+
+
+def test_intervals_of_a_recursive_network_grow_with_the_steps(tmp_path):
+    """Margins are of each step ahead, though the network was validated on one."""
+    for loss in ("mse", "gaussian"):
+        config = Config(
+            DataConfig("walk", window=8, horizon=6, strategy="recursive"),
+            ModelConfig(layers=1, hidden=4, loss=loss),
+            TrainConfig(steps=300, batch=16, evaluations=5),
+        )
+        walk = Series("walk", np.random.default_rng(0).normal(size=400).cumsum())
+        data = datasets.split(walk, config.data)
+        score = evaluate.evaluate(train.start(config, tmp_path / loss, data=data))
+        low, high = score.bands[0.8]
+        assert score.intervals[0].kind == "conformal"
+        assert (high - low)[0, -1] > 1.5 * (high - low)[0, 0]
