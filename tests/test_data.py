@@ -275,5 +275,6 @@ def test_the_noise_of_multisine_has_a_seed():
 
 def test_every_name_can_be_loaded_and_split():
     for name, named in NAMED.items():
-        parts = split(load(DataConfig(name)), DataConfig(name, None, named.window, named.horizon))
+        config = DataConfig(name, window=named.window, horizon=named.horizon)
+        parts = split(load(config), config)
         assert parts.series.name == name and len(parts.train) > len(parts.test) > 0
