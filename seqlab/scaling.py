@@ -140,7 +140,7 @@ class Scaler:
         return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
 
     def movement(self, windows: np.ndarray, lag: int) -> np.ndarray:
-        """Mean absolute change over `lag` rows of windows ``[..., T]``, as the network sees it: ``[...]``."""
+        """Mean absolute change over `lag` rows of windows ``[..., T]``, in the network's scale."""
         values = self._forward(windows)
         changes = np.abs(values[..., lag:] - values[..., :-lag]).mean(-1)
         return changes / self.scale(windows)
