@@ -85,9 +85,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _variables(self) -> list[Any]:
         """Everything that a step changes: weights, random state, optimizer."""
-        counters = {id(v) for v in self.trainer.metrics_variables}
-        model = [v for v in self.trainer.variables if id(v) not in counters]
-        return [*model, *self.trainer.optimizer.variables]
+        return [*checkpoints.state_of(self.trainer), *self.trainer.optimizer.variables]
 
     def _patience_is_over(self) -> bool:
         """Whether the network has been learning by heart.

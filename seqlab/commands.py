@@ -40,7 +40,7 @@ def train(options: Namespace) -> None:
 def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
     """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
     from seqlab import runs as folders
-    from seqlab.checkpoints import newest
+    from seqlab.checkpoints import newest, step_of
     from seqlab.datasets import load, split
 
     run = _unfinished(config, out) if resume else None
@@ -60,7 +60,7 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         return trainer.resume(run, [] if quiet else [_progress()])
     except KeyboardInterrupt:
         kept = newest(run.path / "checkpoints")
-        step = int(kept.stem.removeprefix("step-")) if kept else 0
+        step = step_of(kept) if kept else 0
         raise SeqlabError(
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
             " Go on with the same command and --resume"

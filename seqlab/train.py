@@ -27,6 +27,7 @@ __all__ = [
     "Run",
     "TrainConfig",
     "Trainer",
+    "assemble",
     "count_steps",
     "edges",
     "fit",
@@ -183,8 +184,7 @@ class Trainer(keras.Model):
 def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     keras.utils.set_random_seed(run.config.train.seed)
     config = run.config
-    model = _model(config, data)
-    _, loss = losses.head(config.model.loss, **config.model.loss_options)
+    model, loss = assemble(config, data)
     history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
     _write_history(run.path / "history.csv", history)
     with runs.written(run.path / "model.keras") as temporary:
@@ -194,8 +194,13 @@ def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
     return finished
 
 
+def assemble(config: Config, data: Split | PanelSplit) -> tuple[Any, Any]:
+    """The model of a run before its training, and the loss that it is trained with."""
+    _, loss = losses.head(config.model.loss, **config.model.loss_options)
+    return _model(config, data), loss
+
+
 def _model(config: Config, data: Split | PanelSplit) -> Any:
-    """The model of a run, before its training."""
     facts = models.Facts(
         data.encoding.sizes,
         len(data.parts),
