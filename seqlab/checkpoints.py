@@ -11,7 +11,7 @@ import numpy as np
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
-__all__ = ["Progress", "newest", "restore", "save"]
+__all__ = ["Progress", "history", "newest", "restore", "save"]
 
 KEEP = 3  # newest checkpoints that stay on disk
 
@@ -49,6 +49,23 @@ def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.n
 def newest(folder: Path) -> Path | None:
     """The checkpoint with the highest step, or None."""
     return max(folder.glob("step-*.npz"), default=None)
+
+
+def history(folder: Path) -> dict[str, list[float]]:
+    """The history so far of an unfinished training, by column; empty before its first checkpoint.
+
+    Raises:
+        SeqlabError: the newest checkpoint is damaged.
+    """
+    path = newest(folder)
+    if path is None:
+        return {}
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            rows = Progress(**json.loads(str(file["progress"]))).rows
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise SeqlabError(f"{path}: cannot be read: {error}. Train on with --resume") from error
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray]]:

@@ -85,8 +85,8 @@ ORDER = [
     ["_layers", "_labelled_images", "cnn"],
     ["_image_folder"],
     ["_drivers", "images"],
-    ["cells", "image_scores"],
-    ["image_predict"],
+    ["cells", "image_scores", "curves"],
+    ["image_predict", "image_plots"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
@@ -94,7 +94,7 @@ ORDER = [
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts", "intervals"],
-    ["callbacks", "evaluate", "audit"],
+    ["callbacks", "evaluate", "audit", "comparison"],
     ["train"],
     ["backtest"],
     ["plots", "report"],
@@ -121,7 +121,7 @@ LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "t
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
-LIGHT += ["_image_folder", "images", "image_scores", "image_predict"]
+LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
