@@ -98,7 +98,7 @@ ORDER = [
     ["train"],
     ["backtest"],
     ["plots", "report"],
-    ["terminal"],
+    ["terminal", "image_report"],
     ["commands", "listings", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
