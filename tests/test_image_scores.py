@@ -10,7 +10,7 @@ from rich.console import Console
 from sklearn import metrics
 from sklearn.neighbors import NearestCentroid
 
-from seqlab import image_predict, images, preprocessing
+from seqlab import image_predict, image_scores, images, preprocessing
 from seqlab.augmentation import Augmentation
 from seqlab.errors import SeqlabError
 from seqlab.image_predict import Guess
@@ -45,7 +45,9 @@ def test_numbers_are_scikit_learns():
     assert score.metrics["f1"] == pytest.approx(metrics.f1_score(labels, answers, average="macro"))
     np.testing.assert_array_equal(score.confusion, metrics.confusion_matrix(labels, answers))
     report = metrics.classification_report(labels, answers, output_dict=True)
+    wrong = score.confusion * (1 - np.eye(7, dtype=int))
     for i, one in enumerate(score.per_class):
+        assert one.mistaken == (NAMES[wrong[i].argmax()], wrong[i].max())
         expected = report[str(i)]
         found = one.precision, one.recall, one.f1, one.images
         assert found == pytest.approx(
@@ -114,7 +116,8 @@ def test_the_verdict_knows_chance_from_skill():
 
 
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_")  # pixels that are always dark
-def test_baselines_are_scikit_learns(digits):
+def test_baselines_are_scikit_learns(digits, monkeypatch):
+    monkeypatch.setattr(image_scores, "PIECE", 50)  # so that classes and tests are in several
     train, test = digits.train, digits.test
     found = baselines(train, test)
     flat = [part.images.reshape(len(part), -1).astype(float) for part in (train, test)]
