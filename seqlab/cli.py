@@ -101,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
             sub, "import-tf1", listings.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
         )
     )
+    _compare(_command(sub, "compare", listings.compare, "put runs side by side"))
     _command(sub, "data", listings.data, "list the series that come with the package")
     _command(sub, "models", listings.models, "list the models and cells")
     _command(sub, "runs", listings.runs, "list the runs in ./runs")
@@ -273,6 +274,19 @@ def _windows(to: argparse.ArgumentParser) -> None:
 
 def _audit(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _compare(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_paths", nargs="+", metavar="RUN", help="run folders, two or more")
+    to.add_argument(
+        "--plot",
+        nargs="?",
+        const=True,
+        type=picture,
+        metavar="FILE",
+        help="write their curves as a PNG; default: comparison.png, in this folder",
+    )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

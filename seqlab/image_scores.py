@@ -109,8 +109,8 @@ class ImageScore:
     def metrics(self) -> dict[str, float]:
         """``accuracy``, ``top5``, ``loss``, ``f1``.
 
-        ``top5`` is NaN for five classes or fewer. ``loss`` is the cross entropy, without any penalty. ``f1`` is
-        the plain mean over classes, so rare ones count as much as frequent ones.
+        ``top5`` is NaN for five classes or fewer. ``loss`` is the cross entropy, without any penalty.
+        ``f1`` is the plain mean over classes, so rare ones count as much as frequent ones.
         """
         return {
             **_shares(self.probabilities, self.labels),

@@ -1,16 +1,20 @@
 """Scores of image networks: against scikit-learn where it has them, by hand where it has not."""
 
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn import metrics
 from sklearn.neighbors import NearestCentroid
 
-from seqlab import image_predict, images, preprocessing
+from seqlab import image_predict, image_scores, images, preprocessing
 from seqlab.augmentation import Augmentation
 from seqlab.errors import SeqlabError
+from seqlab.image_predict import Guess
+from seqlab.image_report import guess_table, image_tables
 from seqlab.image_scores import ImageScore, baselines, probabilities, ranked
 
 NAMES = tuple("abcdefg")
@@ -41,7 +45,9 @@ def test_numbers_are_scikit_learns():
     assert score.metrics["f1"] == pytest.approx(metrics.f1_score(labels, answers, average="macro"))
     np.testing.assert_array_equal(score.confusion, metrics.confusion_matrix(labels, answers))
     report = metrics.classification_report(labels, answers, output_dict=True)
+    wrong = score.confusion * (1 - np.eye(7, dtype=int))
     for i, one in enumerate(score.per_class):
+        assert one.mistaken == (NAMES[wrong[i].argmax()], wrong[i].max())
         expected = report[str(i)]
         found = one.precision, one.recall, one.f1, one.images
         assert found == pytest.approx(
@@ -110,7 +116,8 @@ def test_the_verdict_knows_chance_from_skill():
 
 
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_")  # pixels that are always dark
-def test_baselines_are_scikit_learns(digits):
+def test_baselines_are_scikit_learns(digits, monkeypatch):
+    monkeypatch.setattr(image_scores, "PIECE", 50)  # so that classes and tests are in several
     train, test = digits.train, digits.test
     found = baselines(train, test)
     flat = [part.images.reshape(len(part), -1).astype(float) for part in (train, test)]
@@ -210,3 +217,51 @@ def test_names_must_be_as_many_as_outputs(tmp_path):
     good = write(tmp_path / "good.png", np.zeros((4, 6, 3)))
     with pytest.raises(SeqlabError, match="must be 3 names"):
         image_predict.classify(mean_colours(), [good], ("a", "b"))
+
+
+# Tables
+
+
+def shown(*parts):
+    screen = Console(width=200, record=True, file=io.StringIO(), highlight=False)
+    for part in parts:
+        screen.print(part)
+    return screen.export_text()
+
+
+def test_tables_of_a_score():
+    others = {"nearest_mean_image": {"accuracy": 0.25, "top5": 0.75}}
+    score = random_score(baselines=others)
+    told = shown(*image_tables(score))
+    rows = {
+        line.split("  ")[1].strip(): line for line in told.splitlines() if line.startswith("  ")
+    }
+    assert rows["network"].split()[1] == f"{100 * score.accuracy:.1f}"
+    assert rows["nearest mean image"].split()[3:] == ["25.0", "%", "75.0", "%"]
+    for one in score.per_class:
+        found = rows[one.name].split()
+        expected = [one.images, *(f"{100 * v:.1f}" for v in (one.recall, one.precision, one.f1))]
+        assert found[1:5] == list(map(str, expected))
+        assert found[5:] == [one.mistaken[0], f"({one.mistaken[1]}", "times)"]
+    assert score.verdict in told
+
+
+def test_tables_of_many_and_of_few_classes():
+    answers = np.arange(60) % 30
+    labels = np.where(np.arange(60) == 7, 8, answers)  # 7 and 8 are known worst
+    many = shown(
+        *image_tables(ImageScore(np.eye(30)[answers], labels, tuple(f"n{i}" for i in range(30))))
+    )
+    assert "lowest F1 of 30" in many and many.index("n7 ") < many.index("n0 ")
+    assert "n29" not in many
+    few = shown(*image_tables(ImageScore(np.eye(3)[[0, 1]], np.array([0, 1]), ("a", "b", "c"))))
+    assert "top-5" not in few and few.split("c  ")[1].split()[:5] == ["0", "-", "-", "-", "-"]
+
+
+def test_table_of_guesses():
+    guesses = [
+        Guess("a.png", ("cat", "dog"), (0.75, 0.25)),
+        Guess("b.png", ("dog", "cat"), (0.6, 0.4)),
+    ]
+    told = shown(guess_table(guesses))
+    assert "cat 75.0 %" in told and told.index("dog 60.0 %") < told.index("cat 40.0 %")

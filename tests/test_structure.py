@@ -88,8 +88,8 @@ ORDER = [
     ["_layers", "_labelled_images", "cnn"],
     ["_image_folder"],
     ["_drivers", "images"],
-    ["cells", "image_scores"],
-    ["image_predict"],
+    ["cells", "image_scores", "curves"],
+    ["image_predict", "image_plots"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
@@ -99,12 +99,11 @@ ORDER = [
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts", "intervals"],
-    ["callbacks", "evaluate", "audit", "image_evaluate"],
+    ["callbacks", "evaluate", "audit", "comparison", "image_evaluate"],
     ["train"],
     ["backtest"],
     ["plots", "report"],
-    ["image_report"],
-    ["terminal"],
+    ["terminal", "image_report"],
     ["image_commands"],
     ["commands", "listings", "_networks"],
     ["cli", "estimators"],
@@ -128,7 +127,7 @@ LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "t
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
-LIGHT += ["_image_folder", "images", "image_scores", "image_predict"]
+LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
