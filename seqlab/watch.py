@@ -5,9 +5,11 @@ sees the same disk. Scores are computed anew from a checkpoint's weights, not co
 training says of itself.
 """
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from seqlab.errors import SeqlabError, check_positive
 from seqlab.metrics import rmse
 from seqlab.predict import Predictor
 from seqlab.runs import Run
+from seqlab.tasks import task
+from seqlab.trainer import make_trainer
 
 __all__ = ["Scorer", "Seen", "await_run", "watch"]
 
@@ -64,14 +68,17 @@ class Scorer:
                 f"{run.path}: trained without a validation part, so there is nothing to score on."
                 " When it is finished, `seqlab evaluate` scores it on the test part"
             )
+        config, rows = run.config.train, len(run.split.train)
+        steps = train.count_steps(config, rows)
+        made = task(run.config, run.split, steps)
+        # Of the checkpoint's optimizer nothing is needed, so this is one without variables of its own.
+        light = dataclasses.replace(config, optimizer="sgd", momentum=0.0)
+        self.trainer = make_trainer(made, light, steps)
         self.part = part
-        model, loss = train.assemble(run.config, run.split)
-        self.trainer = train.Trainer(model.input, model.output, name="trainer")
-        self.trainer.compile(loss=loss, jit_compile=False)
-        self._batches = self.part.dataset(max(run.config.train.batch, 1024))
-        self._predictor = None
+        self._batches = part.dataset(train.evaluated_rows(config, part.input_shape))
+        self._predictor: Predictor | None = None
         if isinstance(run.split, Split):
-            self._predictor = Predictor(model, self.part, run.config.model)
+            self._predictor = Predictor(made.model, part, run.config.model)
 
     def restore(self, checkpoint: Path) -> Progress:
         """Take up a checkpoint's weights.
@@ -92,8 +99,14 @@ class Scorer:
         scores = {name: float(value) for name, value in measured.items()}
         if self._predictor is not None:
             truth = self.part.raw()[1].astype(np.float64)
-            scores["rmse"] = rmse(truth, self._predictor(self.part))
+            scores["rmse"] = rmse(truth, self._forecast(self._predictor))
         return Seen(progress.step, scores, progress.best_step == progress.step)
+
+    def _forecast(self, predictor: Predictor) -> np.ndarray:
+        """Of the validation part, with the weights that evaluation uses, in original units."""
+        average = self.trainer.average
+        with average.in_place() if average else nullcontext():
+            return predictor(self.part)
 
 
 def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[Seen]:

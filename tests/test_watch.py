@@ -16,9 +16,10 @@ import pytest
 
 from seqlab import checkpoints, cli, metrics, runs, train
 from seqlab import watch as watcher
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
+from seqlab.tasks import task
 
 SMALL = Config(
     DataConfig("sin", window=6),
@@ -148,7 +149,7 @@ def test_scores_are_those_of_the_training_itself(run, later):
     for step, seen in found.items():
         assert seen.scores["loss"] == pytest.approx(losses[step], rel=1e-6)
     # in the units of the series: the network of step 60 in its place
-    model, _ = train.assemble(run.config, run.split)
+    model = task(run.config, run.split, 60).model
     checkpoints.restore(Path("all/step-00000060.npz"), checkpoints.state_of(model))
     part = run.split.validation
     forecast = part.restore(slice(None), model.predict(part.given(slice(None)), verbose=0))
@@ -246,6 +247,31 @@ def test_several_series_are_scored_by_their_loss(tmp_path, later):
     done = train.start(config, tmp_path / "panel", data=split(panel, config.data))
     (seen,) = watcher.watch(runs.load(done.path))
     assert seen.scores == {"loss": pytest.approx(done.history["val_loss"][-1], rel=1e-6)}
+
+
+@pytest.mark.parametrize("kind", ["series", "images"])
+def test_averaged_weights_are_scored_where_evaluation_uses_them(kind, tmp_path):
+    quick = dataclasses.replace(SMALL.train, steps=12, evaluations=2, ema=0.9, learning_rate=0.05)
+    config = dataclasses.replace(SMALL, train=quick)
+    data = split(series(), SMALL.data)
+    if kind == "images":
+        config = Config(
+            ImageConfig("digits"), NetworkConfig("mlp", {"hidden": 9, "l2": 0.1}), quick
+        )
+        data = None
+    run = train.start(config, tmp_path / "run", data=data)
+    (seen,) = watcher.watch(runs.load(run.path))
+    last = {name: column[-1] for name, column in run.history.items()}
+    for name in {"loss", "accuracy"} & set(seen.scores):
+        assert seen.scores[name] == pytest.approx(last[f"val_{name}"], rel=1e-5)
+    if kind == "images":
+        assert {"loss", "accuracy", "penalty"} == set(seen.scores)
+    else:  # the last weights are also the best, so model.keras has their average
+        assert seen.best
+        part = run.split.validation
+        given = runs.load(run.path).model.predict(part.given(slice(None)), verbose=0)
+        rmse = metrics.rmse(part.raw()[1].astype(float), part.restore(slice(None), given))
+        assert seen.scores["rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
 # The command
