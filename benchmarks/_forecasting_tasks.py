@@ -33,9 +33,10 @@ def airline(folder, seed):
     del folder
     data = DataConfig(
         "airline",
-        window=24,
+        window=14,
         horizon=6,
-        scaling="last",
+        scaling="standard",
+        difference="season",
         transform="log",
         test="1959-01",
         look_back=True,
@@ -197,8 +198,8 @@ def _standardised(part, windows, window):
     return (inputs[:, -window:] - mean) / std, (targets - mean) / std
 
 
-AIRLINE = ModelConfig("segments", "lstm", 1, 20, segment=6, straight=True)
-AIRLINE_TRAINING = TrainConfig(steps=1000, evaluations=1)
+AIRLINE = ModelConfig(cell="gru", layers=1, hidden=20, dropout=0.3)
+AIRLINE_TRAINING = TrainConfig(steps=300, learning_rate=0.003, evaluations=1)
 M4_DATA = DataConfig(
     "M4 Hourly",
     window=336,
