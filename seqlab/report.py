@@ -117,18 +117,19 @@ def runs_table(runs: Iterable[Run]) -> Table:
     """One row per run."""
     rows = []
     for run in runs:
-        model, metrics = run.config.model, run.metrics.get("metrics", {})
+        metrics = run.metrics.get("metrics", {})
         rows.append(
             (
                 str(run.path),
                 run.config.data.source,
-                f"{model.model} {model.cell} {model.layers}x{model.hidden}",
+                run.config.model.about,
                 str(run.config.train.seed),
                 "finished" if run.finished else "unfinished: --resume",
                 number(metrics.get("rmse") or math.nan),
+                number(metrics.get("accuracy") or math.nan),
             )
         )
-    return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
+    return table(("run", "data", "model", "seed", "training", "test RMSE", "accuracy"), rows)
 
 
 def comparison_tables(made: Comparison) -> Iterable[Table | str]:

@@ -18,6 +18,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars"],
+    ["augmentation"],
+    ["image_config"],
     [
         "config",
         "metrics",
@@ -31,7 +33,6 @@ ORDER = [
     ],
     [
         "_unpickle",
-        "augmentation",
         "series",
         "sequences",
         "_even_times",
@@ -44,6 +45,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_average",
         "heads",
         "_loop",
         "_states",
@@ -60,7 +62,8 @@ ORDER = [
         "_blocks",
         "tables",
         "losses",
-        "options",
+        "image_options",
+        "optimizers",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -68,7 +71,7 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["panel_tables", "series_files"],
+    ["panel_tables", "series_files", "options"],
     ["splits"],
     [
         "datasets",
@@ -86,19 +89,23 @@ ORDER = [
     ["_image_folder"],
     ["_drivers", "images"],
     ["cells", "image_scores", "curves"],
-    ["image_predict", "image_plots"],
+    ["image_predict"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
-    ["models"],
+    ["models", "run_data"],
+    ["tasks"],
+    ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts", "intervals"],
-    ["callbacks", "evaluate", "audit", "comparison"],
+    ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
     ["backtest"],
     ["plots", "report"],
-    ["terminal", "image_report"],
+    ["image_report", "image_plots"],
+    ["terminal"],
+    ["image_commands"],
     ["commands", "listings", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
@@ -122,6 +129,7 @@ LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
+LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
