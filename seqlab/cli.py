@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, listings
+from seqlab import __version__, commands, image_commands, listings
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
             sub, "import-tf1", listings.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
         )
     )
+    _predict(_command(sub, "predict", image_commands.predict, "say what is in picture files"))
     _compare(_command(sub, "compare", listings.compare, "put runs side by side"))
     _command(sub, "data", listings.data, "list the series that come with the package")
     _command(sub, "models", listings.models, "list the models and cells")
@@ -164,6 +165,12 @@ def _windows(to: argparse.ArgumentParser) -> None:
 
 def _audit(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _predict(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", metavar="RUN", help="the folder of a run of images")
+    to.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, GIF or BMP, of any size")
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
