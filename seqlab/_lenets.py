@@ -6,6 +6,7 @@ Penalties are in TensorFlow 1's meaning, ``l2 * sum(w^2) / 2``, and on the weigh
 
 from typing import Any
 
+from seqlab._batch_norm import BatchNormalization
 from seqlab._tensorflow import keras
 
 __all__ = ["baseline", "lenet5", "lenet5_book", "lenet5_sigmoid", "lenet_three", "mlp"]
@@ -77,7 +78,7 @@ def lenet_three(x: Any, classes: int, dropout: float = 0.2, dense_dropout: float
 def baseline(x: Any, classes: int, dropout: float = 0.2, momentum: float = 0.99) -> Any:
     """One convolution with batch normalisation, one hidden layer."""
     x = layers.Conv2D(6, 5, padding="same", name="conv")(x)
-    x = layers.BatchNormalization(momentum=momentum, name="normal")(x)
+    x = BatchNormalization(momentum=momentum, name="normal")(x)
     x = layers.MaxPooling2D(2, 2, "same", name="pool")(layers.ReLU()(x))
     x = layers.Flatten()(layers.Dropout(dropout)(x))
     x = layers.Dropout(dropout)(layers.Dense(128, "relu", name="hidden")(x))

@@ -44,6 +44,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_batch_norm",
         "heads",
         "_loop",
         "_states",
