@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from seqlab import __version__, commands, listings
 from seqlab.arguments import finite, keras_file, level, natural, picture, rate, share, whole
+from seqlab.augmentation import CHAINS
 from seqlab.config import (
     CELLS,
     DIFFERENCES,
@@ -15,6 +16,7 @@ from seqlab.config import (
     MISSING,
     MODELS,
     OPTIMIZERS,
+    PRECISIONS,
     RETRAIN,
     SCALINGS,
     SCHEDULES,
@@ -24,6 +26,7 @@ from seqlab.config import (
     WEIGH,
 )
 from seqlab.errors import SeqlabError
+from seqlab.image_config import NETWORKS
 
 __all__ = ["main", "parser"]
 
@@ -42,6 +45,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse; `given` are the options that were written out."""
+        words = sys.argv[1:] if args is None else list(args)
+        found, rest = super().parse_known_args(words, namespace)
+        found.given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         """Print and leave."""
@@ -91,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
             sub, "import-tf1", listings.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
         )
     )
+    _compare(_command(sub, "compare", listings.compare, "put runs side by side"))
     _command(sub, "data", listings.data, "list the series that come with the package")
     _command(sub, "models", listings.models, "list the models and cells")
     _command(sub, "runs", listings.runs, "list the runs in ./runs")
@@ -116,7 +127,7 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
         "--steps", type=whole, metavar="N", help="default: 40 epochs, within 1000 and 10000 steps"
     )
     to.add_argument(
-        "--batch", type=whole, default=32, metavar="B", help="windows a step; default: 32"
+        "--batch", type=whole, default=32, metavar="B", help="rows a step; default: 32, images 64"
     )
     to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
@@ -127,7 +138,9 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
 
 def _data(to: argparse.ArgumentParser) -> None:
     to.add_argument(
-        "data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file"
+        "data",
+        metavar="DATA",
+        help="a name from `seqlab data`; a CSV or Parquet file; a folder of classes of images",
     )
     to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
     to.add_argument("--id", metavar="COLUMN", help="column that says which series a row is of")
@@ -169,7 +182,13 @@ def _data(to: argparse.ArgumentParser) -> None:
 
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
-    to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: stacked")
+    to.add_argument(
+        "--model",
+        choices=(*MODELS, *FORECASTERS, *NETWORKS),
+        metavar="NAME",
+        help="see `seqlab models`; default: stacked, and for images lenet5_book",
+    )
+    _images(to)
     to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
     to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
     add_model_options(to)
@@ -181,14 +200,34 @@ def _train(to: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train on these rows, too, and keep the last weights",
     )
+    to.add_argument("--epochs", type=whole, metavar="N", help="passes, instead of --steps")
     to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
-    to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
+    to.add_argument(
+        "--learning-rate", type=rate, metavar="R", help="default: 0.01, and for images 0.001"
+    )
     to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
+    to.add_argument("--decay", type=rate, metavar="F", help="per epoch: of --schedule exponential")
+    to.add_argument("--staircase", action="store_true", help="--decay at the end of an epoch only")
+    to.add_argument("--momentum", type=share, default=0.0, metavar="M", help="of sgd and rmsprop")
+    to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
+    to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")
+    to.add_argument("--precision", choices=PRECISIONS, default="float32", help="default: float32")
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _images(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--data-dir", metavar="DIR", help="images: where the files of a named set are")
+    to.add_argument("--augment", choices=CHAINS, help="images: random changes; default: none")
+    to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
+    to.add_argument(
+        "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
+    )
+    to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")
 
 
 def _evaluate(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--data-dir", metavar="DIR", help="where the images of the run are now")
     for name in METRICS:
         to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
     to.add_argument(
@@ -235,6 +274,19 @@ def _windows(to: argparse.ArgumentParser) -> None:
 
 def _audit(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _compare(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_paths", nargs="+", metavar="RUN", help="run folders, two or more")
+    to.add_argument(
+        "--plot",
+        nargs="?",
+        const=True,
+        type=picture,
+        metavar="FILE",
+        help="write their curves as a PNG; default: comparison.png, in this folder",
+    )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

@@ -9,7 +9,7 @@ from seqlab.terminal import lay_out, say
 
 SHAPES: dict[str, tuple[int, ...]] = {"truth": (1,), "series": (), "phase": ()}
 
-__all__ = ["data", "import_tf1", "models", "runs"]
+__all__ = ["compare", "data", "import_tf1", "models", "runs"]
 
 
 def import_tf1(options: Namespace) -> None:
@@ -34,6 +34,30 @@ def import_tf1(options: Namespace) -> None:
         "  import seqlab.cells, keras",
         f"  outputs, states = keras.saving.load_model({str(path)!r})([x, lengths])",
     )
+
+
+def compare(options: Namespace) -> None:
+    """``seqlab compare``: runs side by side, and their curves in one figure."""
+    from seqlab import comparison
+    from seqlab import runs as folders
+
+    made = comparison.compare([folders.load(path) for path in options.run_paths])
+    files = []
+    if options.plot is not None:
+        from seqlab import curves, plots
+
+        figure = curves.together({row.path: row.history for row in made.rows if row.history})
+        files = [
+            plots.save(figure, Path("comparison.png" if options.plot is True else options.plot))
+        ]
+    if options.json:
+        say(json.dumps({**made.to_json(), "plots": [str(path) for path in files]}))
+        return
+    from seqlab.report import comparison_tables
+
+    lay_out(*comparison_tables(made))
+    if files:
+        say(f"Picture: {files[0]}")
 
 
 def data(_: Namespace) -> None:

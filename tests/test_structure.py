@@ -18,6 +18,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars"],
+    ["augmentation"],
+    ["image_config"],
     [
         "config",
         "metrics",
@@ -31,7 +33,6 @@ ORDER = [
     ],
     [
         "_unpickle",
-        "augmentation",
         "series",
         "sequences",
         "_even_times",
@@ -45,6 +46,7 @@ ORDER = [
         "_scan",
         "_adam",
         "_batch_norm",
+        "_average",
         "heads",
         "_loop",
         "_states",
@@ -61,7 +63,8 @@ ORDER = [
         "_blocks",
         "tables",
         "losses",
-        "options",
+        "image_options",
+        "optimizers",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -69,7 +72,7 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["panel_tables", "series_files"],
+    ["panel_tables", "series_files", "options"],
     ["splits"],
     [
         "datasets",
@@ -86,19 +89,23 @@ ORDER = [
     ["_layers", "_labelled_images", "cnn"],
     ["_image_folder"],
     ["_drivers", "images"],
-    ["cells"],
+    ["cells", "image_scores", "curves"],
+    ["image_predict", "image_plots"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
-    ["models"],
+    ["models", "run_data"],
+    ["tasks"],
+    ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts", "intervals"],
-    ["callbacks", "evaluate", "audit"],
+    ["callbacks", "evaluate", "audit", "comparison", "image_evaluate"],
     ["train"],
     ["backtest"],
     ["plots", "report"],
-    ["terminal"],
+    ["terminal", "image_report"],
+    ["image_commands"],
     ["commands", "listings", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
@@ -121,7 +128,8 @@ LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "t
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
-LIGHT += ["_image_folder", "images"]
+LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
+LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlab import checkpoints, runs, train
+from seqlab import checkpoints, models, runs, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
@@ -76,7 +76,7 @@ def test_chunks_take_the_steps_that_keras_would_take():
     """One chunk of ten batches, and ten of Keras' own steps on the same batches."""
     config = TrainConfig(steps=10, batch=8, evaluations=1, schedule="constant", optimizer="sgd")
     data = make(Config(DataConfig(window=6, validate=False)))
-    model = train.models.build(ModelConfig(layers=1, hidden=4), data.train.input_shape)
+    model = models.build(ModelConfig(layers=1, hidden=4), data.train.input_shape)
     twin = keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
     train.fit(model, data, config, folder=runs.Path("checkpoints"))
@@ -197,7 +197,7 @@ def test_the_first_validation_loss_is_of_all_windows_too():
     run = train.start(Config(config, SMALL.model, TrainConfig(steps=1)), data=data)
     x, y = data.validation.batch(np.arange(len(data.validation)))
     keras.utils.set_random_seed(0)
-    first = train.models.build(SMALL.model, data.train.input_shape)
+    first = models.build(SMALL.model, data.train.input_shape)
     loss = float(np.mean((first(x).numpy() - y) ** 2))
     assert run.history["val_loss"][0] == pytest.approx(loss, rel=1e-3)
 
