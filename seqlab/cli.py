@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, listings
+from seqlab import __version__, commands, listings, recipes
 from seqlab.arguments import finite, keras_file, level, natural, picture, rate, share, whole
 from seqlab.augmentation import CHAINS
 from seqlab.config import (
@@ -217,6 +217,11 @@ def _train(to: argparse.ArgumentParser) -> None:
 
 def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument("--data-dir", metavar="DIR", help="images: where the files of a named set are")
+    to.add_argument(
+        "--recipe",
+        choices=recipes.KINDS,
+        help="images: settings to start from, the chapter's or the best known",
+    )
     to.add_argument("--augment", choices=CHAINS, help="images: random changes; default: none")
     to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
     to.add_argument(

@@ -33,6 +33,7 @@ ORDER = [
     ],
     [
         "_unpickle",
+        "recipes",
         "series",
         "sequences",
         "_even_times",
@@ -129,7 +130,14 @@ LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
-LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
+LIGHT += [
+    "recipes",
+    "image_config",
+    "image_options",
+    "run_data",
+    "image_evaluate",
+    "image_commands",
+]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
