@@ -91,11 +91,12 @@ def test_evaluate_says_how_it_stands_beside_baselines(capsys):
     assert "nearest mean image" in said and "top-5" in said
 
 
-def test_lists_show_the_run(capsys):
-    Path("runs").mkdir(exist_ok=True)
-    Path("runs/one").symlink_to(Path("run").resolve())
-    assert cli.main(["runs"]) == 0
-    Path("runs/one").unlink()
+def test_lists_show_networks_and_sets(capsys):
+    assert cli.main(["data"]) == 0
+    assert "fashion-mnist" in capsys.readouterr().out
+    assert cli.main(["models"]) == 0
+    said = capsys.readouterr().out
+    assert "1,663,370" in said and "alexnet8" in said and "21x21" in said
 
 
 def test_interrupted_and_resumed_gives_the_same_bits(tmp_path):
@@ -163,7 +164,7 @@ def test_options_reach_the_config():
 
 
 def test_the_light_lists_are_the_real_ones():
-    assert tuple(images.CLASSES) == IMAGE_SETS
+    assert tuple(images.CLASSES) == tuple(images.SETS) == IMAGE_SETS
     assert tuple(cnn.NETWORKS) == NETWORKS
 
 
