@@ -31,9 +31,11 @@ __all__ = [
     "Trainer",
     "count_steps",
     "edges",
+    "evaluated_rows",
     "fit",
     "load_run",
     "make_optimizer",
+    "make_trainer",
     "resume",
     "start",
 ]
@@ -106,7 +108,7 @@ def fit(
     made = Task(model, loss, tuple(metrics))
     trainer = make_trainer(made, config, steps, rows / config.batch)
     held = data.validation or data.train
-    validation = held.dataset(_evaluated(config, data.train.input_shape))
+    validation = held.dataset(evaluated_rows(config, data.train.input_shape))
     begun = validation if data.validation else validation.take(1)
     first = trainer.evaluate(begun, verbose=0, return_dict=True)  # also builds loss and metrics
     keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
@@ -152,8 +154,8 @@ def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int],
     return np.linspace(0, steps, evaluations * chunks + 1).round().astype(int).tolist(), chunks
 
 
-def _evaluated(config: TrainConfig, input_shape: Any) -> int:
-    """Rows that are evaluated at once."""
+def evaluated_rows(config: TrainConfig, input_shape: Any) -> int:
+    """How many rows are evaluated at once."""
     rows, most = EVALUATED
     return max(config.batch, min(rows, most // _bytes(input_shape)))
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlab import cnn
+from seqlab import cnn, preprocessing
 from seqlab.errors import SeqlabError
 
 
@@ -140,6 +140,40 @@ def test_alexnet_computes_its_groups_apart(tmp_path):
     before, after = layer(x).numpy(), layer(changed).numpy()
     assert np.abs(before - after)[..., :128].max() > 0.1
     np.testing.assert_array_equal(before[..., 128:], after[..., 128:])
+
+
+def convolved(x, kernel, bias, stride=1, pad=0):
+    """Of one image [H, W, C], as a matrix product per place, then the ReLU."""
+    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (0, 1))[
+        ::stride, ::stride
+    ]
+    return np.maximum(np.einsum("yxcij,ijco->yxo", views, kernel) + bias, 0)
+
+
+def normalised_and_pooled(x):
+    """Over five channels, then 3x3 by twos; the numbers are Caffe's (alpha is divided by its size)."""
+    sums = [np.square(x[..., max(0, c - 2) : c + 3]).sum(axis=-1) for c in range(x.shape[-1])]
+    x = x / (1 + 2e-5 * np.stack(sums, axis=-1)) ** 0.75
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))[::2, ::2].max(axis=(-1, -2))
+
+
+def test_alexnet_from_bytes_to_its_second_layer_is_caffes(tmp_path):
+    path, made = alexnet_file(tmp_path)
+    model = cnn.build("alexnet", (67, 67, 3), 5)
+    cnn.load_alexnet(model, path)
+    picture = np.random.default_rng(2).integers(0, 256, (67, 67, 3), np.uint8)
+    picture[..., 0] //= 4  # little red, so that the order of channels tells
+    blue_first = picture[..., ::-1] - np.array([104.007, 116.669, 122.679])
+    x = normalised_and_pooled(convolved(blue_first, *made["conv1"], stride=4))
+    kernel, bias = made["conv2"]
+    groups = [
+        convolved(x[..., :48], kernel[..., :128], bias[:128], pad=2),
+        convolved(x[..., 48:], kernel[..., 128:], bias[128:], pad=2),
+    ]
+    until = keras.Model(model.input, model.get_layer("conv2").output)
+    found = until(preprocessing.caffe(picture[None])).numpy()[0]
+    np.testing.assert_allclose(found, np.concatenate(groups, axis=-1), rtol=1e-3, atol=1e-3)
 
 
 def test_other_weights_are_refused_and_change_nothing(tmp_path):

@@ -63,6 +63,7 @@ ORDER = [
         "tables",
         "losses",
         "image_options",
+        "train_options",
         "optimizers",
         "sequence_files",
         "_cell",
@@ -85,8 +86,8 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers", "_labelled_images", "cnn"],
-    ["_image_folder"],
+    ["_layers", "_labelled_images", "cnn", "_pixels"],
+    ["_image_folder", "_new_head"],
     ["_drivers", "images"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
@@ -97,10 +98,10 @@ ORDER = [
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
     ["checkpoints", "predict", "image_predict", "streams", "tf1"],
-    ["forecasts", "intervals"],
+    ["forecasts", "intervals", "weights"],
     ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
-    ["backtest"],
+    ["backtest", "watch", "transfer"],
     ["plots", "report"],
     ["image_report", "image_plots"],
     ["terminal"],
@@ -128,7 +129,14 @@ LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
-LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
+LIGHT += [
+    "image_config",
+    "image_options",
+    "train_options",
+    "run_data",
+    "image_evaluate",
+    "image_commands",
+]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
