@@ -2,6 +2,7 @@
 
 import argparse
 
+from seqlab import recipes
 from seqlab.arguments import level, natural, rate, share, whole
 from seqlab.augmentation import CHAINS
 from seqlab.config import (
@@ -143,6 +144,11 @@ def add_train_options(to: argparse.ArgumentParser) -> None:
 
 def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument("--data-dir", metavar="DIR", help="images: where the files of a named set are")
+    to.add_argument(
+        "--recipe",
+        choices=recipes.KINDS,
+        help="images: settings to start from, the chapter's or the best known",
+    )
     to.add_argument("--augment", choices=CHAINS, help="images: random changes; default: none")
     to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
     to.add_argument(

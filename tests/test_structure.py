@@ -33,6 +33,7 @@ ORDER = [
     ],
     [
         "_unpickle",
+        "recipes",
         "series",
         "sequences",
         "_even_times",
@@ -45,6 +46,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_batch_norm",
         "_average",
         "heads",
         "_loop",
@@ -88,7 +90,7 @@ ORDER = [
     ],
     ["_layers", "_labelled_images", "cnn", "_pixels"],
     ["_image_folder", "_new_head"],
-    ["_drivers", "images"],
+    ["_drivers", "images", "diagnostics"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
@@ -129,14 +131,8 @@ LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
-LIGHT += [
-    "image_config",
-    "image_options",
-    "train_options",
-    "run_data",
-    "image_evaluate",
-    "image_commands",
-]
+LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
+LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
