@@ -90,7 +90,7 @@ ORDER = [
     ],
     ["_layers", "_labelled_images", "cnn", "_pixels"],
     ["_image_folder", "_new_head"],
-    ["_drivers", "images"],
+    ["_drivers", "images", "diagnostics"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
