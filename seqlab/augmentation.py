@@ -97,7 +97,11 @@ CHAINS: Mapping[str, Augmentation] = MappingProxyType(
     {
         "none": NONE,
         "standardise": Augmentation(standardise=True),
+        "shift-1": Augmentation(shift=1),
         "shift": Augmentation(shift=2),
+        "flip-standardise": Augmentation(flip=True, standardise=True),
+        "flip-shift-1-standardise": Augmentation(flip=True, shift=1, standardise=True),
+        "flip-shift-2": Augmentation(flip=True, shift=2),
         "flip-shift": Augmentation(flip=True, shift=4),
         "flip-shift-colour": Augmentation(
             flip=True, shift=4, brightness=0.1, contrast=(0.8, 1.2), saturation=(0.8, 1.2)

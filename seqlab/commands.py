@@ -62,7 +62,7 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
 
-        return trainer.resume(run, [] if quiet else [_progress()])
+        return trainer.resume(run, [] if quiet else [_progress(), *_diagnosis(run)])
     except KeyboardInterrupt:
         kept = newest(run.path / "checkpoints")
         step = step_of(kept) if kept else 0
@@ -214,16 +214,8 @@ def _file(option: Any) -> Path | None:
 def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
     from seqlab import plots
 
-    if file:
-        figures = plots.all_of(run, score)
-        return [plots.save(figures["prediction.png"], file)]
-    try:
-        folder = run.plots()
-    except OSError as error:
-        raise SeqlabError(
-            f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
-        ) from error
-    return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
+    figures = plots.all_of(run, score)
+    return [plots.save(figures["prediction.png"], file)] if file else plots.save_all(run, figures)
 
 
 def _unfinished(config: Config, out: str | None) -> Any:
@@ -250,6 +242,14 @@ def _difference(one: Config, other: Config) -> str:
             f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]
         ]
     return "; ".join(parts)
+
+
+def _diagnosis(run: Any) -> list[Any]:
+    if run.config.kind != "images":
+        return []
+    from seqlab.diagnostics import Diagnosis
+
+    return [Diagnosis(run.split, say)]
 
 
 def _progress() -> Any:

@@ -4,6 +4,7 @@ import os
 from argparse import Namespace
 from typing import Any
 
+from seqlab import recipes
 from seqlab.config import Config, ImageConfig, NetworkConfig
 from seqlab.errors import SeqlabError
 from seqlab.image_config import IMAGE_SETS, NETWORKS
@@ -19,7 +20,9 @@ SERIES_ONLY = frozenset(
         *("--loss", "--levels", "--under"),
     )
 )
-IMAGES_ONLY = frozenset(("--data-dir", "--augment", "--label-smoothing", "--size", "--channels"))
+IMAGES_ONLY = frozenset(
+    ("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels")
+)
 OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
 USUAL = "lenet5_book"
 
@@ -27,7 +30,7 @@ USUAL = "lenet5_book"
 def is_images(options: Namespace) -> bool:
     """Whether a command's DATA, or its --model, is of images."""
     data = options.data
-    return data in IMAGE_SETS or os.path.isdir(data) or options.model in NETWORKS
+    return data in IMAGE_SETS or options.model in NETWORKS or _has_folders(data)
 
 
 def check_kind(options: Namespace) -> None:
@@ -49,23 +52,28 @@ def check_kind(options: Namespace) -> None:
         )
 
 
+def _has_folders(path: str) -> bool:
+    return os.path.isdir(path) and any(inside.is_dir() for inside in os.scandir(path))
+
+
 def given(options: Namespace) -> set[str]:
     """The options that were written out, such as ``--seed``."""
     return getattr(options, "given", set())
 
 
-def make_image_config(options: Namespace, train: Any) -> Config:
+def make_image_config(options: Namespace, train: dict[str, Any]) -> Config:
     """The config of images.
 
     Args:
         options: of the command.
-        train: from what is usual for images to the TrainConfig that the options mean.
+        train: those of them that are fields of TrainConfig.
 
     Raises:
         SeqlabError: values that cannot be used.
     """
     named = options.data in IMAGE_SETS
     folder = os.path.abspath(options.data)
+    recipe = _recipe(options)
     images = ImageConfig(
         options.data if named or not os.path.isdir(folder) else folder,
         os.path.abspath(options.data_dir) if options.data_dir else None,
@@ -73,9 +81,19 @@ def make_image_config(options: Namespace, train: Any) -> Config:
         options.seed,
         tuple(options.size) if options.size else None,
         options.channels or 3,
-        options.augment or "none",
+        options.augment or recipe.augment,
     )
     set_to = {n: getattr(options, n) for n in OF_NETWORKS if f"--{n}" in given(options)}
-    network = NetworkConfig(options.model or USUAL, set_to, options.label_smoothing or 0.0)
-    evaluations = {"evaluations": options.epochs} if options.epochs else {}
-    return Config(images, network, train(batch=64, learning_rate=0.001, clip=None, **evaluations))
+    smoothing = options.label_smoothing
+    network = NetworkConfig(
+        options.model or USUAL,
+        {**recipe.options, **set_to},
+        recipe.label_smoothing if smoothing is None else smoothing,
+    )
+    return Config(images, network, recipe.trained(**train))
+
+
+def _recipe(options: Namespace) -> recipes.Recipe:
+    if options.recipe is None:
+        return recipes.USUAL
+    return recipes.find(options.model or USUAL, options.recipe, options.data)

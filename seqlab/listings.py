@@ -61,17 +61,23 @@ def compare(options: Namespace) -> None:
 
 
 def data(_: Namespace) -> None:
-    """``seqlab data``: the named series."""
+    """``seqlab data``: the named series, and the named sets of images."""
     from seqlab.report import table
     from seqlab.series import NAMED
 
     rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
     lay_out(table(("name", "what", "usual window", "horizon"), rows))
     say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
+    from seqlab.images import SETS
+
+    sets = [(name, *map(str, about)) for name, about in SETS.items()]
+    lay_out(table(("images", "what", "size", "training", "test"), sets))
+    say("Or a folder with a sub-folder per class: seqlab train my_pictures --size 96 96")
 
 
 def models(_: Namespace) -> None:
-    """``seqlab models``: every model with every cell, at the default size."""
+    """``seqlab models``: every model with every cell, at the default size; networks for images."""
+    from seqlab import cnn
     from seqlab import models as registry
     from seqlab.cells import CELLS
     from seqlab.report import table
@@ -90,6 +96,13 @@ def models(_: Namespace) -> None:
         rows.append((name, "lstm", f"{model.count_params():,}", about))
     lay_out(table(("--model", "--cell", "parameters", "what"), rows))
     say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
+    rows = []
+    for name, network in cnn.NETWORKS.items():
+        model = cnn.build(name)
+        size = "x".join(map(str, network.shape))
+        least = f"{network.least}x{network.least}" if network.least > 1 else "any"
+        rows.append((name, size, least, f"{model.count_params():,}"))
+    lay_out(table(("--model, of images", "as in its chapter", "from", "parameters"), rows))
 
 
 def runs(_: Namespace) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from argparse import Namespace
-from functools import partial
 from typing import Any
 
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
@@ -26,7 +25,7 @@ def make_config(options: Namespace) -> Config:
     """
     check_kind(options)
     if is_images(options):
-        return make_image_config(options, partial(make_train_config, options))
+        return make_image_config(options, _given(options))
     model = options.model or ("bidirectional" if options.bidirectional else "stacked")
     if options.bidirectional and model != "bidirectional":
         raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
@@ -48,20 +47,20 @@ def make_config(options: Namespace) -> Config:
     )
 
 
-def make_train_config(options: Namespace, **usual: Any) -> TrainConfig:
+def make_train_config(options: Namespace) -> TrainConfig:
     """The part of it that says how to train.
-
-    Args:
-        options: of the command.
-        usual: values for what was not given, where they are not those of `TrainConfig`.
 
     Raises:
         SeqlabError: values that contradict each other.
     """
-    given = {
+    return TrainConfig(**_given(options))
+
+
+def _given(options: Namespace) -> dict[str, Any]:
+    """The fields of TrainConfig that were written out."""
+    return {
         name: getattr(options, name) for name in TRAINING if f"--{_flag(name)}" in options.given
     }
-    return TrainConfig(**{**usual, **given})
 
 
 def make_data_config(options: Namespace) -> DataConfig:

@@ -154,7 +154,7 @@ def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int],
 
 
 def evaluated_rows(config: TrainConfig, input_shape: Any) -> int:
-    """Rows that are evaluated at once."""
+    """How many rows are evaluated at once."""
     rows, most = EVALUATED
     return max(config.batch, min(rows, most // _bytes(input_shape)))
 
