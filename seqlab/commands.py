@@ -214,16 +214,8 @@ def _file(option: Any) -> Path | None:
 def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
     from seqlab import plots
 
-    if file:
-        figures = plots.all_of(run, score)
-        return [plots.save(figures["prediction.png"], file)]
-    try:
-        folder = run.plots()
-    except OSError as error:
-        raise SeqlabError(
-            f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
-        ) from error
-    return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
+    figures = plots.all_of(run, score)
+    return [plots.save(figures["prediction.png"], file)] if file else plots.save_all(run, figures)
 
 
 def _unfinished(config: Config, out: str | None) -> Any:

@@ -1,6 +1,5 @@
 """Several runs side by side: in what they differ, how long they trained, and what came of it."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from seqlab import checkpoints
 from seqlab.errors import SeqlabError
+from seqlab.image_config import IMAGE_SETS
 from seqlab.runs import Run
 
 __all__ = ["Comparison", "Row", "compare"]
@@ -17,11 +17,14 @@ __all__ = ["Comparison", "Row", "compare"]
 UNITS = (
     *("model.loss", "model.levels", "model.under", "model.label_smoothing", "data.scaling"),
     *("data.transform", "data.difference", "data.strategy", "data.weigh"),
-    *("data.validation", "data.validate", "data.look_back", "data.seed"),
+    *("data.validation", "data.validate", "data.look_back"),
 )
 PARTS = (
     *("kind", "data.source", "data.target", "data.id", "data.missing", "data.window"),
     *("data.horizon", "data.test", "data.size", "data.channels"),
+)
+DRAWN = (
+    "data.seed"  # decides which images are for validation, and of a folder which are for the test
 )
 PLACES = ("data.data_dir",)  # where equal data may be found says nothing of a run
 METRICS = (
@@ -113,10 +116,13 @@ def compare(runs: Sequence[Run]) -> Comparison:
         for run, config in zip(runs, configs, strict=True)
     )
     units = [names[key] for key in differ if key in UNITS]
-    parts = [names[key] for key in differ if key in PARTS]
-    if not units and not parts and len({_data(run) for run in runs}) > 1:
-        parts = ["data"]
-    return Comparison(rows, tuple(_notes(units, parts)), not units and not parts)
+    parts = [names.get(key, key) for key in _parts(runs, differ)]
+    notes = _notes(units, parts)
+    if DRAWN in differ and not notes:
+        notes = [
+            "Validation images differ with the seed: small differences of losses mean nothing."
+        ]
+    return Comparison(rows, tuple(notes), not units and not parts)
 
 
 def _check(runs: Sequence[Run]) -> None:
@@ -127,6 +133,15 @@ def _check(runs: Sequence[Run]) -> None:
     ]
     if twice:
         raise SeqlabError(f"{twice[0]}: named more than once. Name each run once")
+
+
+def _parts(runs: Sequence[Run], differ: Sequence[str]) -> list[str]:
+    """The settings by which the test parts are others; ``data`` where only their content tells."""
+    folders = any(run.config.data.source not in IMAGE_SETS for run in runs)
+    found = [key for key in differ if key in PARTS or (key == DRAWN and folders)]
+    if found or {DRAWN, "data.validation"} & set(differ):
+        return found
+    return ["data"] if len({run.record.get("data_sha256") for run in runs}) > 1 else []
 
 
 def _row(run: Run, settings: dict[str, Any]) -> Row:
@@ -167,14 +182,6 @@ def _short(keys: Sequence[str]) -> dict[str, str]:
     last = {key: key.rsplit(".", 1)[-1] for key in keys}
     often = Counter(last.values())
     return {key: name if often[name] == 1 else key for key, name in last.items()}
-
-
-def _data(run: Run) -> Any:
-    """The fingerprint of a run's data."""
-    try:
-        return json.loads((run.path / "config.json").read_text()).get("data_sha256")
-    except (OSError, ValueError) as error:
-        raise SeqlabError(f"{run.path}/config.json: cannot be read: {error}") from error
 
 
 def _notes(units: Sequence[str], parts: Sequence[str]) -> list[str]:

@@ -2,22 +2,24 @@
 
 import json
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 from seqlab.errors import SeqlabError
 from seqlab.terminal import lay_out, say
 
-__all__ = ["evaluate", "finish"]
+__all__ = ["evaluate", "finish", "predict"]
 
 
 def finish(run: Any, quiet: bool) -> None:
-    """The end of ``seqlab train``: the score."""
+    """The end of ``seqlab train``: the score, and its pictures."""
     from seqlab.image_evaluate import evaluate as score_of
 
     score = score_of(run)
+    pictures = _draw(run, score)
     if not quiet:
         _show(score)
-        say(f"Run folder: {run.path}")
+        say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
 
 
 def evaluate(run: Any, options: Namespace) -> None:
@@ -31,11 +33,43 @@ def evaluate(run: Any, options: Namespace) -> None:
     if options.data_dir:
         run = run.at(options.data_dir)
     score = score_of(run)
+    pictures = [] if options.plot is None else _draw(run, score, options.plot)
     if options.json:
-        say(json.dumps({"run": str(run.path), **score.to_json()}))
+        plots = [str(path) for path in pictures]
+        say(json.dumps({"run": str(run.path), **score.to_json(), "plots": plots}))
         return
     say(f"Run {run.path}")
     _show(score)
+    if pictures:
+        say(f"Pictures: {', '.join(map(str, pictures))}")
+
+
+def predict(options: Namespace) -> None:
+    """``seqlab predict``: the likeliest classes of picture files."""
+    from seqlab import runs as folders
+
+    run = folders.find(options.run_path, "images")
+    from seqlab.image_predict import predict as guesses_of
+
+    found = guesses_of(run, options.files)
+    if options.json:
+        pictures = [one.to_json() for one in found]
+        say(json.dumps({"run": str(run.path), "pictures": pictures}))
+        return
+    from seqlab.image_report import guess_table
+
+    lay_out(guess_table(found))
+    say(f"Run {run.path}")
+
+
+def _draw(run: Any, score: Any, file: Any = True) -> list[Path]:
+    """Every picture into the run's folder, or the confusion matrix into a file."""
+    from seqlab import image_plots, plots
+
+    figures = image_plots.all_of(run, score)
+    if file is True:
+        return plots.save_all(run, figures)
+    return [plots.save(figures["confusion.png"], Path(file))]
 
 
 def _show(score: Any) -> None:

@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from seqlab.curves import curves
 from seqlab.errors import SeqlabError
 from seqlab.image_scores import ImageScore, Mistake, percent
+from seqlab.runs import Run
 
 __all__ = ["all_of", "confusion", "mistakes", "sheet"]
 
@@ -85,11 +87,15 @@ def sheet(images: np.ndarray, titles: Sequence[str], across: int = ACROSS) -> Fi
     return figure
 
 
-def all_of(score: ImageScore, images: np.ndarray) -> dict[str, Figure]:
-    """Every picture of a score, by file name; no sheet of mistakes where there are none."""
-    figures = {"confusion.png": confusion(score)}
+def all_of(run: Run, score: ImageScore) -> dict[str, Figure]:
+    """Every picture of a scored run, by file name; no sheet of mistakes where there are none."""
+    epoch = len(run.split.train) / run.config.train.batch
+    figures = {
+        "learning_curves.png": curves(run.history, run.path.name, epoch),
+        "confusion.png": confusion(score),
+    }
     if score.mistakes:
-        figures["mistakes.png"] = mistakes(score, images)
+        figures["mistakes.png"] = mistakes(score, run.split.test.images)
     return figures
 
 

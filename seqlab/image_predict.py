@@ -11,8 +11,9 @@ from seqlab._labelled_images import Images
 from seqlab.augmentation import NONE, Augmentation
 from seqlab.errors import SeqlabError
 from seqlab.image_scores import TOP, probabilities, ranked
+from seqlab.runs import Run
 
-__all__ = ["Guess", "classify", "logits", "pictures"]
+__all__ = ["Guess", "classify", "logits", "pictures", "predict"]
 
 SHOWN = 3  # bad files named in an error
 BATCH = 256  # images at a time
@@ -33,6 +34,19 @@ class Guess:
             "file": self.file,
             "classes": [{"class": name, "probability": value} for name, value in both],
         }
+
+
+def predict(run: Run, files: Sequence[str | Path]) -> list[Guess]:
+    """The likeliest classes of pictures, by a run of images; its own images are not needed.
+
+    Raises:
+        SeqlabError: the run is not finished, or is of series; files that are no pictures.
+    """
+    run.demand("images")
+    classes = run.record.get("classes")
+    if not classes:
+        raise SeqlabError(f"{run.path}/config.json: names no classes. Train the run again")
+    return classify(run.model, files, classes, run.config.data.augmentation)
 
 
 def classify(

@@ -53,7 +53,7 @@ def _class_table(classes: Sequence[ClassScore]) -> Table:
             _share(one.recall),
             _share(one.precision),
             _share(one.f1),
-            f"{one.mistaken[0]} ({one.mistaken[1]:,} times)" if one.mistaken else "-",
+            f"{one.mistaken[0]}, {one.mistaken[1]:,}x" if one.mistaken else "-",
         )
         for one in classes
     ]

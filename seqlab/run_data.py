@@ -91,7 +91,11 @@ def _split_images(data: ImageSplit, config: Config) -> ImageSplit:
 
 def _images_record(data: ImageSplit) -> dict[str, Any]:
     counts = {part: len(getattr(data, part) or ()) for part in PARTS}
-    return {"images": counts, "data_sha256": _fingerprint(data)}
+    return {
+        "images": counts,
+        "classes": list(data.train.classes),
+        "data_sha256": _fingerprint(data),
+    }
 
 
 def _fingerprint(data: ImageSplit) -> str:

@@ -132,6 +132,14 @@ class Run:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
 
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """All of ``config.json``: also the data's fingerprint, names of classes, versions."""
+        try:
+            return dict(json.loads((self.path / "config.json").read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise SeqlabError(f"{self.path}/config.json: cannot be read: {error}") from error
+
     @property
     def metrics(self) -> dict[str, Any]:
         """The last evaluation, or nothing."""

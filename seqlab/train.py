@@ -35,6 +35,7 @@ __all__ = [
     "fit",
     "load_run",
     "make_optimizer",
+    "make_trainer",
     "resume",
     "start",
 ]
@@ -154,7 +155,7 @@ def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int],
 
 
 def evaluated_rows(config: TrainConfig, input_shape: Any) -> int:
-    """Rows that are evaluated at once."""
+    """How many rows are evaluated at once."""
     rows, most = EVALUATED
     return max(config.batch, min(rows, most // _bytes(input_shape)))
 

@@ -1,5 +1,6 @@
 """A Keras model whose one step takes many batches, and which keeps the parts of its loss apart."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from seqlab._average import Average
@@ -67,10 +68,12 @@ class Trainer(keras.Model):
 
     def evaluate(self, *arguments: Any, **options: Any) -> Any:
         """Keras' own, with the average of the weights where there is one."""
-        if self.average is None:
+        with self.as_evaluated():
             return super().evaluate(*arguments, **options)
-        with self.average.in_place():
-            return super().evaluate(*arguments, **options)
+
+    def as_evaluated(self) -> AbstractContextManager[None]:
+        """Inside, the weights have the values that evaluation uses."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     @property
     def evaluated(self) -> list[Any]:

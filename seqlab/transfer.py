@@ -138,7 +138,7 @@ def fine_tune(
             unfreeze(model, *patterns, batch_norm=batch_norm)
             _set(model, stay, trainable=False)
         if steps:
-            settings = dataclasses.replace(config, steps=steps, learning_rate=speed)
+            settings = dataclasses.replace(config, steps=steps, epochs=None, learning_rate=speed)
             history = _joined(history, _fit(model, data, settings, folder / name, callbacks))
     return history
 

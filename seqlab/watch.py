@@ -9,7 +9,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,17 +95,13 @@ class Scorer:
         """
         progress = self.restore(checkpoint)
         measured = self.trainer.evaluate(self._batches, verbose=0, return_dict=True)
-        scores = {name: float(value) for name, value in measured.items()}
+        scores = {"loss": float(measured["loss"])}  # first
+        scores |= {name: float(value) for name, value in measured.items()}
         if self._predictor is not None:
             truth = self.part.raw()[1].astype(np.float64)
-            scores["rmse"] = rmse(truth, self._forecast(self._predictor))
+            with self.trainer.as_evaluated():
+                scores["rmse"] = rmse(truth, self._predictor(self.part))
         return Seen(progress.step, scores, progress.best_step == progress.step)
-
-    def _forecast(self, predictor: Predictor) -> np.ndarray:
-        """Of the validation part, with the weights that evaluation uses, in original units."""
-        average = self.trainer.average
-        with average.in_place() if average else nullcontext():
-            return predictor(self.part)
 
 
 def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[Seen]:

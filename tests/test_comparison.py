@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from seqlab import checkpoints, cli, comparison, curves, image_plots, plots, runs
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab import checkpoints, cli, comparison, curves, image_plots, plots, preprocessing, runs
+from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.datasets import load
 from seqlab.errors import SeqlabError
 from seqlab.image_scores import ImageScore, probabilities
+from seqlab.run_data import parts
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,34 @@ def test_scores_of_different_data_do_not_compare(tmp_path):
         make_run(name, data=DataConfig(source="my.csv", target="sales"))
     made = comparison.compare([runs.load("runs/c"), runs.load("runs/d")])
     assert made.settings == () and "differ in data." in made.notes[0] and made.best is None
+
+
+def image_run(name, source="digits", network="mlp", **data):
+    """A run of images as its training begins."""
+    config = Config(ImageConfig(source, **data), NetworkConfig(network))
+    return runs.create(config, parts(config)[0], runs.RUNS / name)
+
+
+def test_runs_of_images_and_their_seeds(tmp_path):
+    one = image_run("a", data_dir="here")
+    made = comparison.compare([one, image_run("b", network="lenet5", data_dir="there")])
+    assert made.settings == ("network",) and made.notes == () and made.losses_compare
+    made = comparison.compare([one, image_run("c", seed=1)])
+    assert made.losses_compare and "Validation images differ" in made.notes[0]
+    made = comparison.compare([one, image_run("d", validation=100)])
+    assert made.notes == ("Losses do not compare: the runs differ in validation.",)
+    made = comparison.compare([one, make_run("e")])
+    assert made.notes[1].startswith("Test metrics do not compare: the runs differ in kind, source")
+
+
+def test_the_seed_of_a_folder_decides_its_test_part(tmp_path):
+    for i in range(40):
+        path = tmp_path / "set" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(preprocessing.encode(np.full((3, 3, 3), i, "uint8")).numpy())
+    source = str(tmp_path / "set")
+    made = comparison.compare([image_run("a", source), image_run("b", source, seed=1)])
+    assert made.notes[1] == "Test metrics do not compare: the runs differ in seed."
 
 
 def test_one_run_or_the_same_twice_is_refused(tmp_path):
@@ -195,10 +224,9 @@ def test_mistakes_show_their_own_pixels(score, channels):
         assert f"{100 * one.probability:.0f} %" in axes.get_title().splitlines()[0]
 
 
-def test_no_mistakes_make_no_sheet():
+def test_a_sheet_needs_mistakes_and_their_images():
     right = ImageScore(np.eye(2), np.array([0, 1]), ("a", "b"))
     images = np.zeros((2, 3, 3, 1), np.uint8)
-    assert list(image_plots.all_of(right, images)) == ["confusion.png"]
     with pytest.raises(SeqlabError, match="every answer is right"):
         image_plots.mistakes(right, images)
     with pytest.raises(SeqlabError, match="must be the 2"):

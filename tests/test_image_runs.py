@@ -58,7 +58,14 @@ def refused(capsys, command):
 
 def test_a_run_of_images_keeps_no_copy_of_them(folder):
     names = {path.name for path in (folder / "run").iterdir()}
-    assert names == {"config.json", "checkpoints", "history.csv", "model.keras", "metrics.json"}
+    assert names == {
+        "config.json",
+        "checkpoints",
+        "history.csv",
+        "model.keras",
+        "metrics.json",
+        "plots",
+    }
     record = json.loads((folder / "run" / "config.json").read_text())
     assert record["kind"] == "images" and len(record["data_sha256"]) == 64
     assert record["images"] == {"train": 1221, "validation": 216, "test": 360}

@@ -242,7 +242,7 @@ def test_tables_of_a_score():
         found = rows[one.name].split()
         expected = [one.images, *(f"{100 * v:.1f}" for v in (one.recall, one.precision, one.f1))]
         assert found[1:5] == list(map(str, expected))
-        assert found[5:] == [one.mistaken[0], f"({one.mistaken[1]}", "times)"]
+        assert found[5:] == [f"{one.mistaken[0]},", f"{one.mistaken[1]}x"]
     assert score.verdict in told
 
 

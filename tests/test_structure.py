@@ -63,6 +63,7 @@ ORDER = [
         "tables",
         "losses",
         "image_options",
+        "train_options",
         "optimizers",
         "sequence_files",
         "_cell",
@@ -89,7 +90,6 @@ ORDER = [
     ["_image_folder", "_new_head"],
     ["_drivers", "images"],
     ["cells", "image_scores", "curves"],
-    ["image_predict", "image_plots"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
@@ -97,13 +97,14 @@ ORDER = [
     ["tasks"],
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
-    ["checkpoints", "predict", "streams", "tf1"],
+    ["checkpoints", "predict", "image_predict", "streams", "tf1"],
     ["forecasts", "intervals", "weights"],
-    ["callbacks", "evaluate", "audit", "comparison", "image_evaluate"],
+    ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
     ["backtest", "watch", "transfer"],
     ["plots", "report"],
-    ["terminal", "image_report"],
+    ["image_report", "image_plots"],
+    ["terminal"],
     ["image_commands"],
     ["commands", "listings", "network_commands", "_networks"],
     ["cli", "estimators"],
@@ -128,7 +129,8 @@ LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
-LIGHT += ["image_config", "image_options", "run_data", "image_evaluate", "image_commands"]
+LIGHT += ["image_config", "image_options", "train_options", "run_data"]
+LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
