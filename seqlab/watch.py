@@ -95,7 +95,8 @@ class Scorer:
         """
         progress = self.restore(checkpoint)
         measured = self.trainer.evaluate(self._batches, verbose=0, return_dict=True)
-        scores = {name: float(value) for name, value in measured.items()}
+        scores = {"loss": float(measured["loss"])}  # first
+        scores |= {name: float(value) for name, value in measured.items()}
         if self._predictor is not None:
             truth = self.part.raw()[1].astype(np.float64)
             with self.trainer.as_evaluated():
