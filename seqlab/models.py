@@ -69,7 +69,7 @@ def build(
 
 def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
     """A model that brings its own head, because it feeds on what that says, or scales it."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"name": config.model}
     if config.model == "encoder_decoder":
         options["forcing"] = (0, max(1, facts.steps // 2))
     elif config.model == "smoothed":

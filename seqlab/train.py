@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
-from seqlab._tensorflow import keras
+from seqlab._tensorflow import keras, new_graphs
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
@@ -70,6 +70,7 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     return run if run.finished else _train(run, run.split, callbacks)
 
 
+@new_graphs()
 def fit(
     model: Any,
     data: Parts,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seqlab import checkpoints, models, runs, train
+from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
@@ -217,3 +218,13 @@ def test_graphs_of_a_training_go_with_it(cell):
     held()  # the kernels' own graphs, which the next training uses again
     before = held()
     assert held() == before
+
+
+def test_many_trainings_in_one_process_are_no_cause_for_a_warning(monkeypatch):
+    said = []
+    logger = tf.get_logger()
+    monkeypatch.setattr(logger, "callHandlers", lambda one: said.append(one.getMessage()))
+    config = dataclasses.replace(SMALL, train=TrainConfig(steps=2, evaluations=1))
+    for _ in range(6):
+        train.start(config, data=make())
+    assert not [line for line in said if "retracing" in line]
