@@ -33,9 +33,8 @@ def airline(folder, seed):
     del folder
     data = DataConfig(
         "airline",
-        window=14,
+        window=18,
         horizon=6,
-        scaling="standard",
         difference="season",
         transform="log",
         test="1959-01",
@@ -198,8 +197,8 @@ def _standardised(part, windows, window):
     return (inputs[:, -window:] - mean) / std, (targets - mean) / std
 
 
-AIRLINE = ModelConfig(cell="gru", layers=1, hidden=20, dropout=0.3)
-AIRLINE_TRAINING = TrainConfig(steps=300, learning_rate=0.003, evaluations=1)
+AIRLINE = ModelConfig(layers=1, hidden=20)
+AIRLINE_TRAINING = TrainConfig(steps=100, learning_rate=0.001, evaluations=1)
 M4_DATA = DataConfig(
     "M4 Hourly",
     window=336,
