@@ -18,6 +18,7 @@ from seqlab.config import (
     RETRAIN,
     SCALINGS,
     SCHEDULES,
+    SEARCHED,
     SHORT,
     STRATEGIES,
     TRANSFORMS,
@@ -79,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
+    _tune(_command(sub, "tune", commands.tune, "search for the options of a training"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
@@ -99,6 +101,13 @@ def parser() -> argparse.ArgumentParser:
 
 def add_model_options(to: argparse.ArgumentParser) -> None:
     """The options that scripts share with `seqlab train`."""
+    _network(to)
+    to.add_argument(
+        "--resume", action="store_true", help="go on with this command's unfinished run"
+    )
+
+
+def _network(to: argparse.ArgumentParser) -> None:
     to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
     to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
     to.add_argument(
@@ -120,9 +129,6 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
-    to.add_argument(
-        "--resume", action="store_true", help="go on with this command's unfinished run"
-    )
 
 
 def _data(to: argparse.ArgumentParser) -> None:
@@ -169,10 +175,32 @@ def _data(to: argparse.ArgumentParser) -> None:
 
 def _train(to: argparse.ArgumentParser) -> None:
     _data(to)
+    add_model_options(to)
+    _training(to)
+
+
+def _tune(to: argparse.ArgumentParser) -> None:
+    _data(to)
+    _network(to)
+    _training(to)
+    to.set_defaults(**dict.fromkeys(SEARCHED))
+    names = ", ".join(f"--{name.replace('_', '-')}" for name in SEARCHED)
+    to.description = (
+        f"Search for the options of a training. Those that are left out of {names} are searched."
+    )
+    to.add_argument(
+        "--trials", type=whole, default=20, metavar="N", help="networks to try; default: 20"
+    )
+    to.add_argument(
+        "--jobs", type=whole, default=1, metavar="J", help="of them at a time; default: 1"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: stacked")
     to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
     to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
-    add_model_options(to)
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
     to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")

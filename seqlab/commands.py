@@ -3,13 +3,14 @@
 import dataclasses
 import json
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
-from seqlab.options import make_config, make_data_config
-from seqlab.terminal import lay_out, say, tracked
+from seqlab.options import make_config, make_data_config, make_search, train_command
+from seqlab.terminal import lay_out, say, searching, tracked
 
 SHOWN = 3  # series of a panel that a terminal is given
 
@@ -21,6 +22,7 @@ __all__ = [
     "show",
     "train",
     "train_run",
+    "tune",
     "windows",
 ]
 
@@ -65,6 +67,44 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
             " Go on with the same command and --resume"
         ) from None
+
+
+def tune(options: Namespace) -> None:
+    """``seqlab tune``: a search for options, and a run with the best of them."""
+    config, searched = make_search(options)
+    from seqlab import _parts, tuning
+    from seqlab.datasets import load
+
+    quiet = options.quiet or options.json
+    _parts.set_threads(_parts.WEIGHTS)
+    data = load(config.data)
+    folder = Path(options.out or tuning.default_folder(config, searched, data))
+    try:
+        with nullcontext() if quiet else searching(options.trials) as report:
+            found = tuning.tune(
+                config,
+                folder,
+                searched,
+                options.trials,
+                options.jobs,
+                data,
+                report or (lambda _: None),
+            )
+        run = tuning.train_best(found, data, [] if quiet else [_progress()])
+    except KeyboardInterrupt:
+        raise SeqlabError(
+            f"interrupted; {folder} keeps the trials that are done. Go on with the same command"
+        ) from None
+    from seqlab.evaluate import evaluate as evaluate_run
+
+    score, command = evaluate_run(run), train_command(run.config)
+    if options.json:
+        made = {**found.to_json(), "run": str(run.path), "command": command}
+        say(json.dumps({**made, "score": score.to_json()}))
+    elif not options.quiet:
+        show(score, ("rmse", "mae", "mase"))
+        say(f"Best of {len(found.trials)} trials: trial {found.best + 1}. Run folder: {run.path}")
+        say(f"Database: {folder / 'study.db'}", f"Again: {command}")
 
 
 def evaluate(options: Namespace) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
+    "SEARCHED",
     "SHORT",
     "STRATEGIES",
     "TRANSFORMS",
@@ -56,6 +57,9 @@ STRATEGIES = ("direct", "recursive")
 DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 LAYOUTS = ("steps", "features")
+# What `seqlab tune` chooses, where it is not given.
+_NETWORK = ("model", "cell", "layers", "hidden", "dropout")
+SEARCHED = (*_NETWORK, "window", "scaling", "batch", "learning_rate")
 
 
 @dataclass(frozen=True)

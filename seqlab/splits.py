@@ -19,7 +19,7 @@ from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows
 
-__all__ = ["PanelSplit", "Split", "split", "test_rows"]
+__all__ = ["PanelSplit", "Split", "cuts_of", "split", "test_rows"]
 
 SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
 
@@ -142,7 +142,7 @@ def _long_enough(
     short: dict[str, str] = {}
     for one in series:
         try:
-            cuts.append(_cuts(one, config))
+            cuts.append(cuts_of(one, config))
             kept.append(one)
         except SeqlabError as error:
             short[one.name] = str(error)
@@ -157,8 +157,12 @@ def _long_enough(
     )
 
 
-def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
-    """Where the parts begin, and the last ends; no validation part is one of no rows."""
+def cuts_of(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
+    """Where the parts begin, and the last ends; no validation part is one of no rows.
+
+    Raises:
+        SeqlabError: too few rows, with the arithmetic.
+    """
     rows, horizon = len(series), config.horizon
     need = horizon if config.look_back else config.window + horizon
     least, said = need + horizon - 1, test_rows(series, config)

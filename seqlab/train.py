@@ -30,6 +30,7 @@ __all__ = [
     "count_steps",
     "edges",
     "fit",
+    "fitted",
     "load_run",
     "make_optimizer",
     "resume",
@@ -180,12 +181,18 @@ class Trainer(keras.Model):
         return self.get_metrics_result()
 
 
-def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
-    keras.utils.set_random_seed(run.config.train.seed)
-    config = run.config
+def fitted(
+    config: Config, data: Split | PanelSplit, folder: Path, callbacks: Sequence[Any] = ()
+) -> tuple[Any, dict[str, list[float]]]:
+    """A new model of this config, trained: it and its history. Arguments and errors as of `fit`."""
+    keras.utils.set_random_seed(config.train.seed)
     model = _model(config, data)
     _, loss = losses.head(config.model.loss, **config.model.loss_options)
-    history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
+    return model, fit(model, data, config.train, folder, callbacks, loss)
+
+
+def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
+    model, history = fitted(run.config, data, run.path / "checkpoints", callbacks)
     _write_history(run.path / "history.csv", history)
     with runs.written(run.path / "model.keras") as temporary:
         model.save(temporary)

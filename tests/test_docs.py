@@ -60,6 +60,8 @@ def commands(text):
 def test_commands(text, folder, capsys):
     cli.main(["train", "my.csv", "--steps", "20", "--hidden", "4", "--quiet"])
     for words in commands(text):
+        if words[:2] == ["seqlab", "tune"]:
+            pytest.importorskip("optuna")
         if words[0] == "seqlab":
             short = ["--steps", "20"] if words[1] == "train" and "--steps" not in words else []
             assert cli.main([*words[1:], *short]) == 0, capsys.readouterr().err
