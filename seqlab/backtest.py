@@ -128,10 +128,9 @@ def _origins(
 ) -> list[np.ndarray]:
     """The rows of each series that are forecast first."""
     asked = config.data if start is None else replace(config.data, test=start)
-    back = config.data.window if config.data.look_back else 0
     found = []
     for part in data.parts:
-        trained = part.test.first_row + back
+        trained = part.test.first_row + part.back
         said = test_rows(part.series, asked)
         first = trained if said is None else len(part.series) - said
         if first < trained and retrain == "never":

@@ -30,7 +30,7 @@ def straight_line(split: Split) -> np.ndarray:
 def drift(split: Split) -> np.ndarray:
     """The last value, and the training part's mean change for each step ahead."""
     inputs, _ = split.test.raw()
-    trained = split.train.values
+    trained = split.train.known
     # From each window's last value on, what the line through the training part's ends rises by.
     rises = naive.drift(trained, split.test.horizon) - float(trained[-1])
     return inputs[:, -1:].astype(np.float64) + rises

@@ -147,7 +147,7 @@ def _data(to: argparse.ArgumentParser) -> None:
     to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
     to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
     to.add_argument(
-        "--short", choices=SHORT, default="error", help="too short series; default: error"
+        "--short", choices=SHORT, default="error", help="too few rows in a series; default: error"
     )
     to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
     to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")

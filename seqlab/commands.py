@@ -36,6 +36,7 @@ def train(options: Namespace) -> None:
     pictures = _draw(run, score)
     if not options.quiet:
         show(score, ("rmse", "mae", "mase"))
+        say(*run.split.notes)
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
 
 
@@ -201,7 +202,8 @@ def windows(options: Namespace) -> None:
     data = split(load(config), config)
     found = [inspect(part) for part in data.parts]
     if options.json:
-        say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
+        series = [one.to_json() for one in found]
+        say(json.dumps({"data": config.source, "series": series, "notes": data.notes}))
         return
     from seqlab.report import window_tables
 
@@ -209,6 +211,7 @@ def windows(options: Namespace) -> None:
         lay_out(*window_tables(one))
     if len(found) > SHOWN:
         say(f"{len(found) - SHOWN} more series: --json has them all.")
+    say(*data.notes)
 
 
 def audit(options: Namespace) -> None:

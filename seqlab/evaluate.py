@@ -177,7 +177,7 @@ def score(split: Split | PanelSplit, forecast: np.ndarray) -> Score:
     """
     parts = split.parts
     truth = np.concatenate([part.test.raw()[1] for part in parts]).astype(np.float64)
-    scales = [metrics.mase_scale(part.train.values, part.series.season) for part in parts]
+    scales = [metrics.mase_scale(part.train.known, part.series.season) for part in parts]
     counts = [len(part.test) for part in parts]
     scale = np.repeat(scales, counts) if len(parts) > 1 else scales[0]
     others = _joined([baselines.forecasts(part) for part in parts])

@@ -1,8 +1,8 @@
 """Series in three stretches of time, and the windows of each: split first, fitted and cut afterwards."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import overload
@@ -11,16 +11,16 @@ import numpy as np
 
 from seqlab import metrics
 from seqlab.config import DataConfig
-from seqlab.covariates import Covariates
 from seqlab.errors import SeqlabError
 from seqlab.panel import Encoding, Panel
-from seqlab.repair import gaps_of, held
+from seqlab.repair import gaps_of, held, padded
 from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows
 
 __all__ = ["PanelSplit", "Split", "cuts_of", "split", "test_rows"]
 
+LEAST = 2  # values that a window of a padded series holds
 SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
 
 
@@ -35,6 +35,7 @@ class Split:
         test: the windows that are scored.
         scaler: fitted on the training stretch.
         encoding: of the columns beside the values, likewise.
+        back: rows by which the inputs of validation and test may reach back over their cuts.
     """
 
     series: Series
@@ -43,6 +44,7 @@ class Split:
     test: Windows
     scaler: Scaler
     encoding: Encoding
+    back: int = 0
 
     @property
     def parts(self) -> "tuple[Split, ...]":
@@ -54,6 +56,19 @@ class Split:
         """What was split."""
         return self.series
 
+    @property
+    def padding(self) -> int:
+        """Rows of it before the first value."""
+        return max(0, -self.train.first_row)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of series that are too short, a sentence each."""
+        if not self.padding:
+            return ()
+        name, rows = self.series.name, len(self.series)
+        return (f"Padded, because it has too few rows: {name} ({rows} rows).",)
+
 
 @dataclass(frozen=True)
 class PanelSplit:
@@ -63,18 +78,34 @@ class PanelSplit:
         panel: the series.
         parts: each series' own split.
         encoding: of the columns beside the values, from all training parts.
-        left_out: names of the series that are too short for it.
+        left_out: names of the series that are too short for it, and why, the arithmetic.
     """
 
     panel: Panel
     parts: tuple[Split, ...]
     encoding: Encoding
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Panel:
         """What was split."""
         return self.panel
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of series that are too short, a sentence each."""
+        rows = {one.name: len(one) for one in self.panel.series}
+        padding = [part.series.name for part in self.parts if part.padding]
+        found = {"Padded": padding, "Left out by --short drop": list(self.left_out)}
+        made = [
+            f"{what}, because they have too few rows: {_listed(names, rows)}."
+            for what, names in found.items()
+            if names
+        ]
+        if self.left_out:
+            name, why = next(iter(self.left_out.items()))
+            made.append(f"{name}: {why}.")
+        return tuple(made)
 
     @cached_property
     def train(self) -> Windows:
@@ -109,6 +140,10 @@ def split(
     tried. Validation comes off the end of the rows before the test. Inputs and targets lie in one part;
     with ``config.look_back`` the targets alone do, and inputs reach back over a cut.
 
+    With ``config.short`` of ``pad`` rows stand before the first value of a series that is too short, hold
+    that value, and are marked as no value. They are inputs only: windows begin where at least two values
+    are in them, parts are sized by the values alone, and inputs reach back over the cuts.
+
     Where a line was drawn over a gap that a cut goes through, the rows before the cut hold the last
     value before the gap instead: the line leads to a value behind the cut.
 
@@ -123,38 +158,67 @@ def split(
     series = list((data,) if isinstance(data, Series) else data.series)
     if config.season is not None:
         series = [dataclasses.replace(one, season=config.season) for one in series]
-    series, cuts, left_out = _long_enough(series, config)
-    encoding = Encoding.fit(series, [cut[1] for cut in cuts])
-    parts = tuple(
-        _one(one, config, cut, encoding, encoding.of(one, number, needs, config.calendar))
-        for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
-    )
+    kept, left_out = _long_enough(series, config)
+    encoding = Encoding.fit([fit.series for fit in kept], [fit.cuts[1] for fit in kept])
+    parts = tuple(_one(fit, number, config, encoding, needs) for number, fit in enumerate(kept))
     if config.weigh == "relative":
         parts = _weighed(parts, config.transform)
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
-def _long_enough(
-    series: list[Series], config: DataConfig
-) -> tuple[list[Series], list[tuple[int, int, int, int]], tuple[str, ...]]:
-    """The series that can be cut, and how; and the names of the others, if they may be dropped."""
-    kept, cuts = [], []
-    short: dict[str, str] = {}
+@dataclass(frozen=True)
+class _Fit:
+    """A series, where it is cut, counted in its values, and the padding before them."""
+
+    series: Series
+    cuts: tuple[int, int, int, int]
+    padding: int
+
+
+def _long_enough(series: list[Series], config: DataConfig) -> tuple[list[_Fit], dict[str, str]]:
+    """The series that can be cut, and how; and why the others cannot, if they may be dropped."""
+    kept, short = [], {}
     for one in series:
         try:
-            cuts.append(cuts_of(one, config))
-            kept.append(one)
+            kept.append(_fit(one, config))
         except SeqlabError as error:
             short[one.name] = str(error)
     if not short or (config.short == "drop" and kept):
-        return kept, cuts, tuple(short)
+        return kept, short
     name, why = next(iter(short.items()))
     if len(series) == 1:
         raise SeqlabError(why)
+    rows = {one.name: len(one) for one in series}
+    more = "" if config.short != "error" else ", or pad them by --short pad"
     raise SeqlabError(
-        f"{len(short)} of {len(series)} series have too few rows: {', '.join(list(short)[:10])}"
-        f"{', ...' if len(short) > 10 else ''}. {name}: {why}. Or leave them out by --short drop"
+        f"{len(short)} of {len(series)} series have too few rows: {_listed(list(short), rows)}."
+        f" {name}: {why}. Or leave them out by --short drop{more}"
     )
+
+
+def _listed(names: Sequence[str], rows: Mapping[str, int]) -> str:
+    """The first of them, with their rows."""
+    shown = ", ".join(f"{name} ({rows[name]} rows)" for name in names[:10])
+    return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
+
+
+def _fit(series: Series, config: DataConfig) -> _Fit:
+    """Where a series is cut; one that is too short, with the padding that it may have.
+
+    Raises:
+        SeqlabError: too few rows.
+    """
+    try:
+        return _Fit(series, cuts_of(series, config), 0)
+    except SeqlabError:
+        if config.short != "pad":
+            raise
+    least = _lag(config, series) + LEAST
+    shorter = dataclasses.replace(config, window=least, look_back=True)
+    try:
+        return _Fit(series, cuts_of(series, shorter), config.window - least)
+    except SeqlabError as error:
+        raise SeqlabError(f"even with padding, {error}") from error
 
 
 def cuts_of(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
@@ -203,25 +267,25 @@ def test_rows(series: Series, config: DataConfig) -> int | None:
 
 
 def _one(
-    series: Series,
-    config: DataConfig,
-    cuts: tuple[int, int, int, int],
-    encoding: Encoding,
-    beside: Covariates | None,
+    fit: _Fit, number: int, config: DataConfig, encoding: Encoding, needs: Sequence[str]
 ) -> Split:
     """The parts of one series."""
-    gaps = gaps_of(series.values, series.repair)
-    back = config.window if config.look_back else 0
+    series, padding = fit.series, fit.padding
+    marked = padding if config.short == "pad" else None
+    beside = encoding.of(series, number, needs, config.calendar, padding=marked)
+    every, gaps = padded(series.values, gaps_of(series.values, series.repair), padding)
+    back = config.window if config.look_back or padding else 0
+    cuts = [0, *(cut + padding for cut in fit.cuts[1:])]
     pieces = [
         slice(max(0, begin - back) if end > begin else begin, end) for begin, end in pairwise(cuts)
     ]
     known = [gaps and gaps[piece] for piece in pieces]
-    values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
+    values = [held(every[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
     ahead = config.ahead, config.ahead, config.horizon  # what the network gives, and what is scored
     scaler = Scaler.fit(
         config.scaling,
-        values[0],
-        config.window,
+        values[0][padding:],
+        min(config.window, fit.cuts[1] - config.ahead),
         config.ahead,
         config.transform,
         _lag(config, series),
@@ -233,7 +297,7 @@ def _one(
             horizon,
             scaler,
             config.layout,
-            piece.start,
+            piece.start - padding,
             gap,
             beside and beside[piece],
         )
@@ -241,7 +305,7 @@ def _one(
         else None
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
-    return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
+    return Split(series, train, validation, test, scaler, encoding, back)  # type: ignore[arg-type]
 
 
 def _lag(config: DataConfig, series: Series) -> int:
@@ -264,10 +328,10 @@ def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
     In sMAPE an error counts as a share of the series' size, in MASE as a share of its usual change over a
     season; the mean of those changes brings both halves to one size.
     """
-    sizes = [float(np.mean(np.abs(part.train.values))) or 1.0 for part in parts]
+    sizes = [float(np.mean(np.abs(part.train.known))) or 1.0 for part in parts]
     changes = np.array(
         [
-            metrics.mase_scale(part.train.values, part.series.season) / size
+            metrics.mase_scale(part.train.known, part.series.season) / size
             for part, size in zip(parts, sizes, strict=True)
         ]
     )

@@ -17,8 +17,9 @@ def lay_out(*parts: Any) -> None:
 
 
 def say(*lines: str) -> None:
-    """Print lines."""
-    print(*lines, sep="\n")  # noqa: T201
+    """Print lines, if there are any."""
+    if lines:
+        print(*lines, sep="\n")  # noqa: T201
 
 
 def tracked(steps: Any) -> Any:

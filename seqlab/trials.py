@@ -106,13 +106,13 @@ def _compared(data: Split | PanelSplit, config: Config, longest: int) -> tuple[W
     parts = [part.validation for part in data.parts if part.validation is not None]
     longer = [replace(part, horizon=config.data.horizon) for part in parts]
     windows = longer[0] if isinstance(data, Split) else Windows.joined(longer)
-    skipped = 0 if config.data.look_back else longest - config.data.window
-    kept = [np.arange(len(part)) >= skipped for part in longer]
+    skipped = [0 if part.back else longest - config.data.window for part in data.parts]
+    kept = [np.arange(len(part)) >= rows for part, rows in zip(longer, skipped, strict=True)]
     return windows, np.flatnonzero(np.concatenate(kept))
 
 
 def _scales(data: PanelSplit) -> np.ndarray:
     """``[S]``; that of a series which does not change over a season is its size."""
-    found = [metrics.mase_scale(part.train.values, part.series.season) for part in data.parts]
-    sizes = [float(np.abs(part.train.values).mean()) or 1.0 for part in data.parts]
+    found = [metrics.mase_scale(part.train.known, part.series.season) for part in data.parts]
+    sizes = [float(np.abs(part.train.known).mean()) or 1.0 for part in data.parts]
     return np.array([scale or size for scale, size in zip(found, sizes, strict=True)])
