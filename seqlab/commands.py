@@ -222,13 +222,16 @@ def audit(options: Namespace) -> None:
     run = folders.find(options.run_path)
     checks = auditor.audit(run)
     if options.json:
-        say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
+        names = [part.series.name for part in run.split.parts]
+        say(json.dumps({"run": str(run.path), "series": names, **auditor.to_json(checks)}))
     else:
         from seqlab.report import audit_table
 
         lay_out(audit_table(checks, f"Run {run.path}"))
     auditor.demand(checks, str(run.path))
     if not options.json:
+        count = len(run.split.parts)
+        say(*([f"All {count} series were changed and compared."] if count > 1 else []))
         say(f"All {len(checks)} checks hold: nothing before a cut or an origin moved by one bit.")
 
 

@@ -90,7 +90,7 @@ ORDER = [
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
     ["models"],
-    ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces"],
+    ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "predict", "streams", "tf1"],
     ["forecasts", "intervals"],
     ["callbacks", "evaluate", "audit"],
