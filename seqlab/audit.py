@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import datasets
-from seqlab.config import DataConfig
+from seqlab.config import COUNTS, DataConfig
 from seqlab.datasets import Panel, PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.inspection import parts
@@ -74,10 +74,11 @@ def audit(run: Run) -> list[Check]:
             f"{run.path}: trained before runs recorded which values --missing filled, so that it cannot"
             " be told whether a line was drawn across a cut. Train the run again"
         )
-    checks = data_checks(data, config, run.config.needs)
+    needs = tuple(name for name in run.config.needs if name != COUNTS)  # other values are no counts
+    checks = data_checks(data, config, needs)
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    model, about, needs = run.model, run.config.model, run.config.needs
+    model, about = run.model, run.config.model
     return checks + forecast_checks(
         data, config, lambda made: Predictor(model, made.test, about), needs
     )

@@ -10,13 +10,13 @@ import numpy as np
 
 from seqlab import evaluate
 from seqlab.config import RETRAIN, Config
+from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.intervals import NOMINAL, Bands, bands, held
 from seqlab.origins import tested
 from seqlab.runs import Run, written
 from seqlab.series_files import fingerprint
-from seqlab.splits import test_rows
 
 __all__ = ["Backtest", "backtest", "write_csv"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from seqlab.config import SEARCHED, Config, DataConfig
+from seqlab.cuts import cuts_of
 from seqlab.datasets import Panel, PanelSplit, Series, Split
 from seqlab.errors import SeqlabError, check_choice
-from seqlab.splits import cuts_of
 
 __all__ = ["Range", "Space", "applied", "blinded", "space", "values_of"]
 

@@ -10,7 +10,8 @@ from typing import overload
 import numpy as np
 
 from seqlab import metrics
-from seqlab.config import DataConfig
+from seqlab.config import COUNTS, DataConfig
+from seqlab.cuts import Fit, fitting, lag_of, listed
 from seqlab.errors import SeqlabError
 from seqlab.panel import Encoding, Panel
 from seqlab.repair import gaps_of, held, padded
@@ -18,10 +19,7 @@ from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows
 
-__all__ = ["PanelSplit", "Split", "cuts_of", "split", "test_rows"]
-
-LEAST = 2  # values that a window of a padded series holds
-SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
+__all__ = ["PanelSplit", "Split", "split"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class PanelSplit:
         padding = [part.series.name for part in self.parts if part.padding]
         found = {"Padded": padding, "Left out by --short drop": list(self.left_out)}
         made = [
-            f"{what}, because they have too few rows: {_listed(names, rows)}."
+            f"{what}, because they have too few rows: {listed(names, rows)}."
             for what, names in found.items()
             if names
         ]
@@ -158,7 +156,10 @@ def split(
     series = list((data,) if isinstance(data, Series) else data.series)
     if config.season is not None:
         series = [dataclasses.replace(one, season=config.season) for one in series]
-    kept, left_out = _long_enough(series, config)
+    if COUNTS in needs:
+        for one in series:
+            _check_counts(one)
+    kept, left_out = fitting(series, config)
     encoding = Encoding.fit([fit.series for fit in kept], [fit.cuts[1] for fit in kept])
     parts = tuple(_one(fit, number, config, encoding, needs) for number, fit in enumerate(kept))
     if config.weigh == "relative":
@@ -166,108 +167,21 @@ def split(
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """A series, where it is cut, counted in its values, and the padding before them."""
-
-    series: Series
-    cuts: tuple[int, int, int, int]
-    padding: int
-
-
-def _long_enough(series: list[Series], config: DataConfig) -> tuple[list[_Fit], dict[str, str]]:
-    """The series that can be cut, and how; and why the others cannot, if they may be dropped."""
-    kept, short = [], {}
-    for one in series:
-        try:
-            kept.append(_fit(one, config))
-        except SeqlabError as error:
-            short[one.name] = str(error)
-    if not short or (config.short == "drop" and kept):
-        return kept, short
-    name, why = next(iter(short.items()))
-    if len(series) == 1:
-        raise SeqlabError(why)
-    rows = {one.name: len(one) for one in series}
-    more = "" if config.short != "error" else ", or pad them by --short pad"
-    raise SeqlabError(
-        f"{len(short)} of {len(series)} series have too few rows: {_listed(list(short), rows)}."
-        f" {name}: {why}. Or leave them out by --short drop{more}"
-    )
-
-
-def _listed(names: Sequence[str], rows: Mapping[str, int]) -> str:
-    """The first of them, with their rows."""
-    shown = ", ".join(f"{name} ({rows[name]} rows)" for name in names[:10])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
-
-
-def _fit(series: Series, config: DataConfig) -> _Fit:
-    """Where a series is cut; one that is too short, with the padding that it may have.
-
-    Raises:
-        SeqlabError: too few rows.
-    """
-    try:
-        return _Fit(series, cuts_of(series, config), 0)
-    except SeqlabError:
-        if config.short != "pad":
-            raise
-    least = _lag(config, series) + LEAST
-    shorter = dataclasses.replace(config, window=least, look_back=True)
-    try:
-        return _Fit(series, cuts_of(series, shorter), config.window - least)
-    except SeqlabError as error:
-        raise SeqlabError(f"even with padding, {error}") from error
-
-
-def cuts_of(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
-    """Where the parts begin, and the last ends; no validation part is one of no rows.
-
-    Raises:
-        SeqlabError: too few rows, with the arithmetic.
-    """
-    rows, horizon = len(series), config.horizon
-    need = horizon if config.look_back else config.window + horizon
-    least, said = need + horizon - 1, test_rows(series, config)
-    test = said or max(round(SHARE * rows), least)
-    before = rows - test
-    share = SHARE if said is None else SHARE * 2 / 3
-    validation = config.validation or max(round(share * rows), least)
-    validation = validation if config.validate else 0
-    if before - validation < config.window + horizon or test < need:
-        raise SeqlabError(_too_few(config, series, validation, test))
-    return 0, before - validation, before, rows
-
-
-def test_rows(series: Series, config: DataConfig) -> int | None:
-    """How many rows at the end are the test part, where the config or the series says so.
-
-    Raises:
-        SeqlabError: a time, of rows that are only counted; neither a number nor a time.
-    """
-    if config.test is None:
-        return series.test_rows
-    if config.test.isdecimal():
-        return int(config.test)
-    if series.times is None:
+def _check_counts(series: Series) -> None:
+    """Refuse what is no count, where a likelihood of counts is asked for."""
+    known = np.isfinite(series.values)  # a search is given none of the test part
+    wrong = known & ((series.values < 0) | (series.values != np.round(series.values)))
+    if wrong.any():
+        row = int(wrong.argmax())
         raise SeqlabError(
-            f"{series.name}: its rows have no times, so that --test must be a number of rows."
-            f" Received: {config.test!r}"
+            f"{series.name}: {series.label(row)} is {series.values[row]:g}, and --loss {COUNTS} is of"
+            " counts: whole numbers from 0 on. Use --loss gaussian or student, or --missing drop where"
+            " lines were drawn over gaps"
         )
-    import pandas as pd
-
-    try:
-        first = int(series.times.searchsorted(pd.Timestamp(config.test, tz=series.times.tz)))
-    except ValueError as error:
-        raise SeqlabError(
-            f"--test must be a number of rows or a time such as 2024-12-31. Received: {config.test!r}"
-        ) from error
-    return len(series) - first
 
 
 def _one(
-    fit: _Fit, number: int, config: DataConfig, encoding: Encoding, needs: Sequence[str]
+    fit: Fit, number: int, config: DataConfig, encoding: Encoding, needs: Sequence[str]
 ) -> Split:
     """The parts of one series."""
     series, padding = fit.series, fit.padding
@@ -288,7 +202,7 @@ def _one(
         min(config.window, fit.cuts[1] - config.ahead),
         config.ahead,
         config.transform,
-        _lag(config, series),
+        lag_of(config, series),
     )
     train, validation, test = (
         Windows(
@@ -306,20 +220,6 @@ def _one(
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
     return Split(series, train, validation, test, scaler, encoding, back)  # type: ignore[arg-type]
-
-
-def _lag(config: DataConfig, series: Series) -> int:
-    """Rows of the season whose changes the network sees, or 0."""
-    if config.difference == "none":
-        return 0
-    if series.season is None or series.season < 2:
-        raise SeqlabError(f"{series.name}: --difference season needs to know it: use --season N")
-    if series.season + 2 > config.window:
-        raise SeqlabError(
-            f"--difference season takes {series.season} rows of the window of {config.window}, and two"
-            f" must be left. Use --window {2 * series.season} or so"
-        )
-    return series.season
 
 
 def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
@@ -349,18 +249,3 @@ def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
         )
         for part, cost in zip(parts, costs, strict=True)
     )
-
-
-def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:
-    rows, need = len(series), config.window + config.horizon
-    text = (
-        f"{rows} rows; window {config.window} + horizon {config.horizon} needs {need} rows in each part,"
-        f" and the test part takes {test}, validation {validation},"
-        f" which leaves {rows - validation - test} for training."
-    )
-    fits = rows // 3 - 2 * config.horizon + 1
-    if series.test_rows:
-        fits = min(fits, series.test_rows - config.horizon)
-    if fits >= 2:
-        return f"{text} Use --window {min(fits, config.window - 1)} or less"
-    return f"{text} Use a longer series, or a smaller --horizon"

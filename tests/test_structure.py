@@ -68,7 +68,7 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["panel_tables", "series_files"],
+    ["panel_tables", "series_files", "cuts"],
     ["splits"],
     [
         "datasets",
@@ -116,7 +116,7 @@ LIGHT = [
 ]
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
-LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
