@@ -116,10 +116,10 @@ class Rescale(_OfLikelihood):
 
 @keras.saving.register_keras_serializable("seqlab")
 class Counts(keras.layers.Layer):
-    """``layer(past)``: windows ``[B, T, D]``, the target over one more than its mean, and that ``[B, 1]``.
+    """``layer(past)``: windows ``[B, T, D]``, the target over one and its mean; and that ``[B, 1]``.
 
-    Counts go into a network scaled, while their likelihood, to which `Rescale` gives the scale back, is of
-    the counts themselves. Source: Salinas et al. (2020), section 3.3.
+    Counts go into a network scaled; their likelihood, to which `Rescale` gives the scale back, is of the
+    counts themselves. Source: Salinas et al. (2020), section 3.3.
     """
 
     def call(self, past: Any) -> tuple[Any, Any]:

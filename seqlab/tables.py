@@ -148,10 +148,26 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
                 f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others."
                 " Correct it; all must be there, in one form, best as 2024-12-31"
             )
+        _check_zones(column, name)
         return pd.DatetimeIndex(times, name=name)
     if time is not None:
         raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
     return None
+
+
+def _check_zones(column: pd.Series, name: Any) -> None:
+    """Refuse times of several zones: in which of them is it nine o'clock?"""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return  # of one zone, summer time or not
+    found = column.astype(str).str.extract(r":\d\d(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)\s*$")[0]
+    offsets = found.str.replace("Z", "+0000").str.replace(":", "")
+    other = (offsets != offsets.iloc[0]).to_numpy() & offsets.notna().to_numpy()
+    if other.any():
+        row = int(other.argmax())
+        raise SeqlabError(
+            f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is of another time zone than"
+            f" {column.iloc[0]!r}. Write all times in one zone, UTC say"
+        )
 
 
 def _parsed(column: pd.Series) -> pd.Series:

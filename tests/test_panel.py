@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, panel_tables, train
+from seqlab import calendars, models, panel_tables, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
 from seqlab.origins import at_origins
 from seqlab.windows import Windows
 
+FACTS = models.Facts(sizes=(3,))
 DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
 CONFIG = DataConfig(
     "shops.csv",
@@ -94,7 +95,23 @@ REFUSED = {
     ),
     "a hole in what is known ahead": (
         lambda t: t.assign(promo=t.promo.where(t.day != "2024-02-10")),
-        r"row 41, column 'promo': no value, 1 in all",
+        r"row 41, column 'promo': no value, 1 in all, at steps ahead 1\.",
+    ),
+    "holes in what is known ahead and before": (
+        lambda t: t.assign(promo=t.promo.where(~t.day.isin(["2024-01-09", "2024-02-11"]))),
+        r"row 9, column 'promo': no value, 2 in all, at steps ahead 2\.",
+    ),
+    "an infinite value": (
+        lambda t: t.assign(sales=t.sales.where((t.shop != "b") | (t.day != "2024-01-03"), np.inf)),
+        "series 'b' .*row 3, column 'sales': infinite value",
+    ),
+    "an infinite value beside": (
+        lambda t: t.assign(visits=t.visits.where(t.day != "2024-01-03", -np.inf)),
+        "series 'a' .*row 3, column 'visits': infinite value",
+    ),
+    "two time zones": (
+        lambda t: t.assign(day=t.day + np.where(t.shop == "a", " 00:00+01:00", " 00:00+02:00")),
+        r"row 2, column 'day': '2024-01-01 00:00\+02:00' is of another time zone than '2024-01-01 00:00",
     ),
     "a time twice": (
         lambda t: t.assign(day=t.day.replace("2024-01-05", "2024-01-04")),
@@ -201,6 +218,10 @@ def test_a_label_that_training_has_not_seen_is_code_zero():
     stranger = dataclasses.replace(data.parts[0].series, categories=("west",))
     assert data.encoding.of(stranger, 0, ()).categories.tolist() == [[0]]
     assert data.encoding.sizes == (3,)
+    known = data.train.given(slice(2))
+    model = models.build(ModelConfig(), {n: v.shape[1:] for n, v in known.items()}, 2, FACTS)
+    codes = np.zeros((2, 1), np.int32)  # the row of the embedding that is there for them
+    assert np.isfinite(model({**known, "categories": codes})).all()
 
 
 def test_models_may_ask_for_series_phase_and_truth():
