@@ -28,7 +28,15 @@ from seqlab.errors import SeqlabError
 
 __all__ = ["main", "parser"]
 
-METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to metrics.METRICS
+METRICS = (
+    "rmse",
+    "mae",
+    "mape",
+    "smape",
+    "mase",
+    "rmsse",
+    "r2",
+)  # a test holds this to metrics.METRICS
 
 COLUMNS = {
     "past": "columns known up to the row of a forecast",
@@ -215,7 +223,14 @@ def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
+def _classical(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--classical", action="store_true", help="ETS and ARIMA among the baselines; takes a while"
+    )
+
+
 def _evaluate(to: argparse.ArgumentParser) -> None:
+    _classical(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     for name in METRICS:
         to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
@@ -226,6 +241,7 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
 
 
 def _backtest(to: argparse.ArgumentParser) -> None:
+    _classical(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument(
         "--start", metavar="N|TIME", help="rows at the end, or when; default: the run's test part"

@@ -115,7 +115,7 @@ def evaluate(options: Namespace) -> None:
     from seqlab.evaluate import evaluate as evaluate_run
 
     run = folders.find(options.run_path)
-    score = evaluate_run(run)
+    score = evaluate_run(run, options.classical)
     names = tuple(options.metrics or METRICS)
     pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
     if options.json:
@@ -143,6 +143,7 @@ def backtest(options: Namespace) -> None:
         options.retrain,
         options.rows,
         iter if quiet else tracked,
+        options.classical,
     )
     path = Path(options.csv) if options.csv else run.path / "backtest.csv"
     files = [tester.write_csv(made, path)]

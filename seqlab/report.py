@@ -87,6 +87,12 @@ def score_tables(
             for one in score.intervals
         ]
         yield table(("intervals", "hold", "mean width", "interval score"), rows)
+    if score.spread:
+        yield (
+            f"Weighted quantile loss {number(score.spread.weighted_quantile_loss)}, CRPS"
+            f" {number(score.spread.crps)} at {len(score.spread.levels)} levels ({score.spread.kind});"
+            " the CRPS of single numbers is their MAE."
+        )
     yield score.verdict
     if math.isfinite(score.skill):
         best = spoken(score.best_baseline)
@@ -99,7 +105,7 @@ def score_tables(
 
 def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
     """The score over all origins, and what each origin took."""
-    names = ("rmse", "mae", "mape", "smape", "mase")
+    names = ("rmse", "mae", "mape", "smape", "mase", "rmsse")
     yield from score_tables(made.score, names, "backtest", "origins")
     if made.trained:
         yield f"Trained anew {made.trained} times."

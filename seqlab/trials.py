@@ -14,13 +14,13 @@ from seqlab._tensorflow import threads
 from seqlab.config import Config, ModelConfig
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError
+from seqlab.intervals import LEVELS
 from seqlab.likelihoods import LIKELIHOODS
 from seqlab.predict import Predictor
 from seqlab.windows import Windows
 
 __all__ = ["Tried", "measure_of", "try_config", "validation_loss"]
 
-LEVELS = np.arange(1, 20) / 20  # of the quantiles that stand for a likelihood
 Tried = tuple[float, float, str]  # loss, seconds, and why there is none
 
 
@@ -85,7 +85,7 @@ def validation_loss(
     model = config.model
     if config.data.strategy == "recursive" or model.loss not in ("quantile", *LIKELIHOODS):
         return _of_points(model, truth, predictor(windows, chosen) / scale)
-    levels = np.array(model.levels) if model.loss == "quantile" else LEVELS
+    levels = np.array(model.levels if model.loss == "quantile" else LEVELS)
     made = predictor.quantiles(windows, levels, chosen) / np.asarray(scale)[..., None]
     if model.loss == "quantile":
         return float(interval_metrics.pinball(truth, made, levels).mean())

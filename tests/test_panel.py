@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, models, panel_tables, train
+from seqlab import calendars, models, panel_tables, tables, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
@@ -81,6 +81,29 @@ def test_polars_frames_do_as_well():
             return long_table().to_dict("list")
 
     assert len(panel_tables.read_frame(Polars(), CONFIG)) == 2
+
+
+def test_a_real_polars_frame_gives_the_same_series():
+    polars = pytest.importorskip("polars")
+    table = long_table()
+    table["day"] = pd.to_datetime(table["day"])
+    frame = polars.DataFrame(table.to_dict("list"))
+    frame = frame.with_columns(
+        polars.col("sales", "visits").fill_nan(None)
+    )  # which it knows beside NaN
+    frame = frame.with_columns(polars.col("region").cast(polars.Categorical))
+    found, expected = (panel_tables.read_frame(f, CONFIG) for f in (frame, table))
+    for one, other in zip(found.series, expected.series, strict=True):
+        for name in ("values", "past", "future", "static"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert (one.name, one.season, one.categories) == (other.name, 7, other.categories)
+        assert (one.times == other.times).all()
+    dates = polars.DataFrame({"day": [d.date() for d in DAYS], "v": np.arange(40.0)})
+    single = tables.read_frame(dates)
+    assert (single.times == DAYS).all() and len(single) == 40
+    holes = dates.with_columns(polars.when(polars.col("v") != 3).then(polars.col("v")).alias("v"))
+    with pytest.raises(SeqlabError, match="1 missing values, the first in row 4"):
+        tables.read_frame(holes)
 
 
 REFUSED = {
