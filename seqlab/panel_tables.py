@@ -45,8 +45,7 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
         SeqlabError: as `seqlab.tables.read_frame`, with the series; a column that does not exist, has
             two roles, or lacks a value; attributes that change within a series.
     """
-    if not isinstance(frame, pd.DataFrame):
-        frame = pd.DataFrame(frame.to_dict(as_series=False))
+    frame = tables.in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
