@@ -132,6 +132,10 @@ def test_quantiles_are_scored_as_a_whole():
     assert intervals.spread(truth, forecast, {}, "none") is None
     ends = intervals.spread(truth, forecast, bands, "conformal")
     np.testing.assert_allclose(ends.levels, (0.1, 0.25, 0.5, 0.75, 0.9))
+    assert ends.weighted_quantile_loss == pytest.approx(2 * (1.2 + 3.0) / 16 / 5)
+    one = {share: (low[1:], high[1:]) for share, (low, high) in bands.items()}
+    late = intervals.spread(truth[1:], forecast[1:], one, "conformal")
+    assert late.weighted_quantile_loss == pytest.approx(2 * 3.0 / 9 / 5)
     own = intervals.spread(truth, forecast, bands, "quantiles", Sure(), object())
     assert own.levels == intervals.LEVELS and len(own.levels) == 19
     # Of a uniform distribution from 6 to 8: 1/6 at its middle, and 2 - 1/3 one beyond its end.
