@@ -263,6 +263,20 @@ def test_an_interrupted_search_finds_what_a_whole_one_finds(optuna, here, quick,
     assert len(quick) == count
 
 
+def test_an_interrupted_first_trial_is_still_the_config_itself(optuna, here, quick, monkeypatch):
+    fake = tuning.try_config
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "try_config", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tuning.tune(CONFIG, here / "t", trials=1, data=wave())
+    monkeypatch.setattr(tuning, "try_config", fake)
+    tuning.tune(CONFIG, here / "t", trials=1, data=wave())
+    assert quick == [CONFIG]
+
+
 def test_another_seed_chooses_others(optuna, here, quick):
     other = dataclasses.replace(CONFIG, train=dataclasses.replace(CONFIG.train, seed=1))
     one, two = (
