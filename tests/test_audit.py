@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import audit, cli, datasets, repair, runs, splits, tables, windows
+from seqlab import audit, cli, datasets, perturbations, repair, runs, splits, tables, windows
 from seqlab.config import SCALINGS, Config, DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.scaling import Scaler
@@ -257,6 +257,14 @@ def test_no_series_of_a_panel_leaks_as_built(scaling):
     # What is compared is of all of them.
     alone = audit.data_checks(panel().series[0], config)
     assert checks[0].compared > 2 * alone[0].compared
+
+
+def test_each_series_is_changed_from_its_own_row_on():
+    data = datasets.Panel("p", (multisine(90), dataclasses.replace(multisine(70), name="other")))
+    changed, count = perturbations.perturbed_each(data, [80, 33])
+    moved = [a.values != b.values for a, b in zip(changed.series, data.series, strict=True)]
+    assert [np.flatnonzero(one).tolist() for one in moved] == [[*range(80, 90)], [*range(33, 70)]]
+    assert count == 10 + 37
 
 
 def test_a_leak_of_one_series_is_found_and_the_series_named(monkeypatch):
