@@ -3,9 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, image_commands, listings
+from seqlab import __version__, commands, image_commands, listings, network_commands
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
@@ -68,12 +69,7 @@ def parser() -> argparse.ArgumentParser:
         _command(sub, "train", commands.train, "train a model on series or images, and score it")
     )
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
-    _watch(
-        _command(sub, "watch", listings.watch, "score each checkpoint of a training as it comes")
-    )
-    _weights(
-        _command(sub, "weights", listings.weights, "list a network's weights, or write them out")
-    )
+    network_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(
@@ -132,29 +128,6 @@ def _forecast(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write a PNG picture"
     )
-    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-
-
-def _watch(to: argparse.ArgumentParser) -> None:
-    to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
-    to.add_argument(
-        "--every", type=rate, default=10.0, metavar="S", help="seconds between looks; default: 10"
-    )
-    to.add_argument(
-        "--timeout",
-        type=rate,
-        default=3600.0,
-        metavar="S",
-        help="seconds without a new checkpoint that mean an end; default: 3600",
-    )
-    to.add_argument("--json", action="store_true", help="print one JSON object a line")
-
-
-def _weights(to: argparse.ArgumentParser) -> None:
-    to.add_argument(
-        "run_path", nargs="?", metavar="RUN", help="a run, .keras or .npy file; default: the newest"
-    )
-    to.add_argument("--out", metavar="FILE", help="write names, shapes and values as text")
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

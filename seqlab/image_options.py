@@ -30,7 +30,7 @@ USUAL = "lenet5_book"
 def is_images(options: Namespace) -> bool:
     """Whether a command's DATA, or its --model, is of images."""
     data = options.data
-    return data in IMAGE_SETS or os.path.isdir(data) or options.model in NETWORKS
+    return data in IMAGE_SETS or options.model in NETWORKS or _has_folders(data)
 
 
 def check_kind(options: Namespace) -> None:
@@ -50,6 +50,10 @@ def check_kind(options: Namespace) -> None:
             f"{options.data} are images: `--model` must be one of {', '.join(NETWORKS)}."
             f" Received: {options.model}"
         )
+
+
+def _has_folders(path: str) -> bool:
+    return os.path.isdir(path) and any(inside.is_dir() for inside in os.scandir(path))
 
 
 def given(options: Namespace) -> set[str]:

@@ -1,16 +1,15 @@
-"""The commands that show or take in what is there: series, models, runs, weights, checkpoints."""
+"""The commands that show or take in what is there: series, models, runs, checkpoints of TensorFlow 1."""
 
 import json
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from seqlab.config import NEEDS, ModelConfig
 from seqlab.terminal import lay_out, say
 
 SHAPES: dict[str, tuple[int, ...]] = {"truth": (1,), "series": (), "phase": ()}
 
-__all__ = ["compare", "data", "import_tf1", "models", "runs", "watch", "weights"]
+__all__ = ["compare", "data", "import_tf1", "models", "runs"]
 
 
 def import_tf1(options: Namespace) -> None:
@@ -117,66 +116,3 @@ def runs(_: Namespace) -> None:
     from seqlab.report import runs_table
 
     lay_out(runs_table(found))
-
-
-def watch(options: Namespace) -> None:
-    """``seqlab watch``: the score of each new checkpoint, until the training ends."""
-    try:
-        _watch(options)
-    except KeyboardInterrupt:  # the way to leave early; what is watched goes on
-        if not options.json:
-            say("Left. The training, if there is one, goes on.")
-
-
-def weights(options: Namespace) -> None:
-    """``seqlab weights``: names and shapes of a network's weights, or with ``--out`` all values."""
-    from seqlab import runs as folders
-
-    path = Path(options.run_path or folders.find().path)
-    from seqlab import transfer
-    from seqlab import weights as lister
-
-    found = lister.listed(transfer.load(path))
-    file = lister.write(found, Path(options.out)) if options.out else None
-    if options.json:
-        made = {"weights": [one.to_json() for one in found], "file": file and str(file)}
-        say(json.dumps({"run": str(path), **made}))
-        return
-    from seqlab.report import table
-
-    rows = [
-        (one.name, str(list(one.values.shape)), "trained" if one.trained else "fixed")
-        for one in found
-    ]
-    lay_out(table(("weight", "shape", "in training"), rows))
-    say(f"{sum(one.values.size for one in found):,} numbers in {path}")
-    if file:
-        say(f"Wrote {file}")
-
-
-def _watch(options: Namespace) -> None:
-    from seqlab import runs as folders
-
-    run, path = None, options.run_path
-    if path is None or Path(path, "config.json").exists():
-        run = folders.find(path)
-    from seqlab import watch as watcher  # after a wrong path was refused: it loads TensorFlow
-    from seqlab._tensorflow import threads
-
-    threads(1)  # the training needs the others
-    if run is None:
-        run = watcher.await_run(path, lambda: _tell(options, f"Waiting for {path}"))
-    _tell(options, f"Run {run.path}")
-    for seen in watcher.watch(run, options.every, options.timeout):
-        scores = "  ".join(f"{name} {value:.4g}" for name, value in seen.scores.items())
-        mark = "  best so far" if seen.best else ""
-        _tell(options, f"step {seen.step}  {scores}{mark}", seen.to_json())
-    _tell(options, "The training has ended.", {"finished": True})
-
-
-def _tell(options: Namespace, line: str, found: dict[str, Any] | None = None) -> None:
-    """Say it in words, or with ``--json`` as one object on a line, if there is one."""
-    if not options.json:
-        say(line)
-    elif found is not None:
-        say(json.dumps(found))

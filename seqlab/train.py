@@ -35,7 +35,6 @@ __all__ = [
     "fit",
     "load_run",
     "make_optimizer",
-    "make_trainer",
     "resume",
     "start",
 ]

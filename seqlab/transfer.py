@@ -17,6 +17,7 @@ from seqlab._pixels import PIXELS, Pixels
 from seqlab._tensorflow import keras
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
+from seqlab.losses import SparseCrossEntropy
 
 __all__ = ["PIXELS", "Pixels", "fine_tune", "freeze", "load", "unfreeze", "with_head"]
 
@@ -145,8 +146,7 @@ def fine_tune(
 def _fit(model: Any, data: Any, config: TrainConfig, folder: Path, callbacks: Any) -> Any:
     if not model.trainable_variables:
         raise SeqlabError("every layer rests, so there is nothing to learn: freeze fewer of them")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return train.fit(model, data, config, folder, callbacks, loss, ("accuracy",))
+    return train.fit(model, data, config, folder, callbacks, SparseCrossEntropy(), ("accuracy",))
 
 
 def _joined(first: dict[str, list[float]], then: dict[str, list[float]]) -> dict[str, list[float]]:

@@ -5,6 +5,7 @@ sees the same disk. Scores are computed anew from a checkpoint's weights, not co
 training says of itself.
 """
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from seqlab.metrics import rmse
 from seqlab.predict import Predictor
 from seqlab.runs import Run
 from seqlab.tasks import task
+from seqlab.trainer import make_trainer
 
 __all__ = ["Scorer", "Seen", "await_run", "watch"]
 
@@ -65,14 +67,17 @@ class Scorer:
                 f"{run.path}: trained without a validation part, so there is nothing to score on."
                 " When it is finished, `seqlab evaluate` scores it on the test part"
             )
+        config, rows = run.config.train, len(run.split.train)
+        steps = train.count_steps(config, rows)
+        made = task(run.config, run.split, steps)
+        # Of the checkpoint's optimizer nothing is needed, so this is one without variables of its own.
+        light = dataclasses.replace(config, optimizer="sgd", momentum=0.0)
+        self.trainer = make_trainer(made, light, steps)
         self.part = part
-        config = run.config.train
-        made = task(run.config, run.split, train.count_steps(config, len(run.split.train)))
-        self.trainer = train.make_trainer(made, config, 1)
         self._batches = part.dataset(train.evaluated_rows(config, part.input_shape))
-        self._predictor = None
+        self._predictor: Predictor | None = None
         if isinstance(run.split, Split):
-            self._predictor = Predictor(made.model, self.part, run.config.model)
+            self._predictor = Predictor(made.model, part, run.config.model)
 
     def restore(self, checkpoint: Path) -> Progress:
         """Take up a checkpoint's weights.

@@ -108,7 +108,7 @@ ORDER = [
     ["image_report", "image_plots"],
     ["terminal"],
     ["image_commands"],
-    ["commands", "listings", "_networks"],
+    ["commands", "listings", "network_commands", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -129,7 +129,7 @@ LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
-LIGHT += ["_alexnet_file"]
+LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["image_evaluate", "image_commands"]

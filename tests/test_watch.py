@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -15,7 +16,7 @@ import pytest
 
 from seqlab import checkpoints, cli, metrics, runs, train
 from seqlab import watch as watcher
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
 from seqlab.tasks import task
@@ -118,8 +119,24 @@ def test_each_checkpoint_is_scored_once_and_the_end_is_seen(run, later):
     acts, slept = later
     acts += [lambda: give(run, 0), lambda: give(run, 20), lambda: None, lambda: give(run, 30)]
     acts += [lambda: (give(run, 60), finish(run))]  # the last one must not slip through
-    assert [seen.step for seen in watcher.watch(run, every=3)] == [0, 20, 30, 60]
+    found = islice(watcher.watch(run, every=3), 9)  # if it did not end
+    assert [seen.step for seen in found] == [0, 20, 30, 60]
     assert slept == [3] * 5
+
+
+def test_a_training_that_ends_during_a_look_is_not_left_early(run, later, monkeypatch):
+    give(run, 50)
+    newest = checkpoints.newest
+
+    def slow(folder):
+        found = newest(folder)
+        if found and not run.finished and later[1]:  # in the second look
+            give(run, 60)
+            finish(run)
+        return found
+
+    monkeypatch.setattr(checkpoints, "newest", slow)
+    assert [seen.step for seen in watcher.watch(run)] == [50, 60]
 
 
 def test_scores_are_those_of_the_training_itself(run, later):
@@ -129,17 +146,25 @@ def test_scores_are_those_of_the_training_itself(run, later):
     later[0].append(lambda: finish(run))
     found = {seen.step: seen for seen in watcher.watch(run)}
     losses = dict(zip(history["step"], history["val_loss"], strict=True))
-    best = np.argmin(history["val_loss"][:3])
     for step, seen in found.items():
         assert seen.scores["loss"] == pytest.approx(losses[step], rel=1e-6)
-    assert found[0].best and found[20].best == (best == 2)
     # in the units of the series: the network of step 60 in its place
-    model = task(run.config, run.split, 1).model
+    model = task(run.config, run.split, 60).model
     checkpoints.restore(Path("all/step-00000060.npz"), checkpoints.state_of(model))
     part = run.split.validation
     forecast = part.restore(slice(None), model.predict(part.given(slice(None)), verbose=0))
     rmse = metrics.rmse(part.raw()[1].astype(float), forecast)
     assert found[60].scores["rmse"] == pytest.approx(rmse, rel=1e-5)
+
+
+def test_it_says_which_checkpoint_is_the_best_so_far(run):
+    with np.load("all/step-00000030.npz") as file:
+        arrays = dict(file)
+    for step, best in ((30, True), (20, False)):
+        progress = json.loads(str(arrays["progress"])) | {"best_step": step}
+        arrays["progress"] = np.array(json.dumps(progress))
+        np.savez(run.path / "checkpoints/step-00000030.npz", **arrays)
+        assert next(watcher.watch(run)).best == best
 
 
 def test_a_finished_run_is_scored_once_and_nothing_is_written():
@@ -222,6 +247,31 @@ def test_several_series_are_scored_by_their_loss(tmp_path, later):
     done = train.start(config, tmp_path / "panel", data=split(panel, config.data))
     (seen,) = watcher.watch(runs.load(done.path))
     assert seen.scores == {"loss": pytest.approx(done.history["val_loss"][-1], rel=1e-6)}
+
+
+@pytest.mark.parametrize("kind", ["series", "images"])
+def test_averaged_weights_are_scored_where_evaluation_uses_them(kind, tmp_path):
+    quick = dataclasses.replace(SMALL.train, steps=12, evaluations=2, ema=0.9, learning_rate=0.05)
+    config = dataclasses.replace(SMALL, train=quick)
+    data = split(series(), SMALL.data)
+    if kind == "images":
+        config = Config(
+            ImageConfig("digits"), NetworkConfig("mlp", {"hidden": 9, "l2": 0.1}), quick
+        )
+        data = None
+    run = train.start(config, tmp_path / "run", data=data)
+    (seen,) = watcher.watch(runs.load(run.path))
+    last = {name: column[-1] for name, column in run.history.items()}
+    for name in {"loss", "accuracy"} & set(seen.scores):
+        assert seen.scores[name] == pytest.approx(last[f"val_{name}"], rel=1e-5)
+    if kind == "images":
+        assert {"loss", "accuracy", "penalty"} == set(seen.scores)
+    else:  # the last weights are also the best, so model.keras has their average
+        assert seen.best
+        part = run.split.validation
+        given = runs.load(run.path).model.predict(part.given(slice(None)), verbose=0)
+        rmse = metrics.rmse(part.raw()[1].astype(float), part.restore(slice(None), given))
+        assert seen.scores["rmse"] == pytest.approx(rmse, rel=1e-5)
 
 
 # The command
