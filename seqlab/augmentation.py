@@ -100,7 +100,6 @@ CHAINS: Mapping[str, Augmentation] = MappingProxyType(
         "shift-1": Augmentation(shift=1),
         "shift": Augmentation(shift=2),
         "flip-standardise": Augmentation(flip=True, standardise=True),
-        "flip-shift-1-standardise": Augmentation(flip=True, shift=1, standardise=True),
         "flip-shift-2": Augmentation(flip=True, shift=2),
         "flip-shift": Augmentation(flip=True, shift=4),
         "flip-shift-colour": Augmentation(

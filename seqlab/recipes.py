@@ -139,9 +139,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
         },
         "baseline": {
             "chapter": Recipe(_lectures()),
-            "best": Recipe(
-                _fast(5, 64, 0.003), "flip-shift-1-standardise", options={"dropout": 0.1}
-            ),
+            "best": Recipe(_fast(5, 64, 0.002), "flip-standardise", options={"dropout": 0.0}),
         },
         "lenet5_sigmoid": {
             "chapter": Recipe(_lectures()),
