@@ -53,7 +53,10 @@ def check_kind(options: Namespace) -> None:
 
 
 def _has_folders(path: str) -> bool:
-    return os.path.isdir(path) and any(inside.is_dir() for inside in os.scandir(path))
+    if not os.path.isdir(path):
+        return False
+    with os.scandir(path) as entries:
+        return any(inside.is_dir() for inside in entries)
 
 
 def given(options: Namespace) -> set[str]:

@@ -74,7 +74,9 @@ def make_search(options: Namespace) -> tuple[Config, tuple[str, ...]]:
         SeqlabError: options that contradict each other, or data that are images.
     """
     if is_images(options):
-        raise SeqlabError(f"{options.data} are images, and tune searches for series. Use seqlab train")
+        raise SeqlabError(
+            f"{options.data} are images, and tune searches for series. Use seqlab train"
+        )
     given = vars(options) | ({"model": "bidirectional"} if options.bidirectional else {})
     searched = tuple(name for name in SEARCHED if given[name] is None)
     usual = {
