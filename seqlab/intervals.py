@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # which loads TensorFlow
 __all__ = ["NOMINAL", "Bands", "Held", "bands", "held", "margins"]
 
 NOMINAL = (0.8, 0.95)  # shares of truths that intervals are made to hold, unless told otherwise
+CALMEST = 0.1  # of the mean movement: a window that stands still will not do so forever
 Bands = dict[float, tuple[np.ndarray, np.ndarray]]  # nominal share to lower and upper, each [W, P]
 
 
@@ -68,7 +69,9 @@ def bands(
     # As far ahead as is forecast: a network that learned one step is validated on one.
     longer = [replace(part, horizon=windows.horizon) for part in parts]
     held_back = longer[0] if isinstance(data, Split) else Windows.joined(longer)
-    return _conformal(predictor, held_back, windows, forecast, nominal), "conformal"
+    lag = data.parts[0].series.season or 1
+    lag = lag if lag < windows.window else min(1, windows.window - 1)
+    return _conformal(predictor, held_back, windows, forecast, nominal, lag), "conformal"
 
 
 def held(truth: np.ndarray, made: Bands, kind: str) -> list[Held]:
@@ -105,15 +108,31 @@ def _conformal(
     windows: Windows,
     forecast: np.ndarray,
     nominal: Sequence[float],
+    lag: int,
 ) -> Bands:
-    """Distances are measured as the network sees values, so that they fit to each series and window."""
+    """Distances are measured in what each window moves by, so that a calm one gets narrow intervals.
+
+    That is its mean absolute change over a season, the error of seasonal naive in it, as in MASE.
+    Source: Lei et al. (2018), section 5.2, locally weighted conformal inference.
+    """
     every = slice(None)
-    known = held_back.scaled(every, predictor(held_back))
+    before, now = (_movement(one, lag) for one in (held_back, windows))
+    least = CALMEST * before.mean()
+    before, now = np.maximum(before, least)[:, None], np.maximum(now, least)[:, None]
+    known = held_back.scaled(every, predictor(held_back)) / before
     truth, centre = held_back.scaled(every, held_back.raw()[1]), windows.scaled(every, forecast)
     made = {}
     for share in nominal:
-        margin = margins(truth, known, share)
+        margin = margins(truth / before, known, share)
         if margin is not None:
-            ends = (windows.restore(every, centre + sign * margin) for sign in (-1, 1))
+            ends = (windows.restore(every, centre + sign * margin * now) for sign in (-1, 1))
             made[share] = tuple(ends)
     return made  # type: ignore[return-value]
+
+
+def _movement(windows: Windows, lag: int) -> np.ndarray:
+    """Of each window, ``[W]``, in the network's scale; 1 for all where a window is a single row."""
+    every = slice(None)
+    if not lag:
+        return np.ones(len(windows))
+    return windows.scaler_of(every).movement(windows.raw()[0], lag)

@@ -139,6 +139,12 @@ class Scaler:
         _, scale = self._frame(self._changes(self._forward(windows)))
         return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
 
+    def movement(self, windows: np.ndarray, lag: int) -> np.ndarray:
+        """Mean absolute change over `lag` rows of windows ``[..., T]``, in the network's scale."""
+        values = self._forward(windows)
+        changes = np.abs(values[..., lag:] - values[..., :-lag]).mean(-1)
+        return changes / self.scale(windows)
+
     def _changes(self, values: np.ndarray) -> np.ndarray:
         """Each value's change since the season before, ``[..., T - lag]``."""
         return values[..., self.lag :] - values[..., : -self.lag] if self.lag else values

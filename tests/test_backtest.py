@@ -191,6 +191,45 @@ def test_conformal_intervals_are_around_the_forecast_and_of_each_series_scale(si
     np.testing.assert_allclose((low + high) / 2, score.forecast, rtol=1e-5)
 
 
+class Zeros:
+    """Forecasts nothing but zeros."""
+
+    horizon, distribution = 2, False
+
+    def gives(self, levels):
+        return False
+
+    def __call__(self, windows):
+        return np.zeros((len(windows), windows.horizon))
+
+
+@pytest.mark.parametrize("scaling", ["change", "window"])
+def test_conformal_intervals_hold_their_share_in_calm_and_in_wild_times(scaling):
+    config = DataConfig("noise", window=40, horizon=2, scaling=scaling, look_back=True)
+    sizes = np.repeat(np.tile([1.0, 6.0], 10), 300)
+    noise = sizes * np.random.default_rng(0).normal(size=len(sizes))
+    data = datasets.split(Series("noise", noise), config)
+    test = data.test
+    forecast = Zeros()(test)
+    made, kind = intervals.bands(Zeros(), data, test, forecast, (0.8,))
+    low, high = made[0.8]
+    truth = test.raw()[1]
+    hit = ((low <= truth) & (truth <= high)).mean(1)
+    wild = sizes[test.first_row :][test.begins(slice(None)) + 40] > 1
+    assert kind == "conformal"
+    assert abs(hit[wild].mean() - 0.8) < 0.06 and abs(hit[~wild].mean() - 0.8) < 0.06
+
+
+def test_a_window_that_stands_still_still_gets_an_interval():
+    config = DataConfig("noise", window=5, horizon=2, scaling="change", look_back=True)
+    values = np.random.default_rng(0).normal(size=600)
+    values[540:560] = 0.0
+    data = datasets.split(Series("noise", values), config)
+    made, _ = intervals.bands(Zeros(), data, data.test, Zeros()(data.test), (0.8,))
+    low, high = made[0.8]
+    assert (high - low).min() > 0.02
+
+
 def test_quantiles_of_the_network_are_its_intervals(several):
     score = evaluate.evaluate(several)
     assert [held.kind for held in score.intervals] == ["quantiles", "quantiles"]
