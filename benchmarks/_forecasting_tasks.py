@@ -178,16 +178,16 @@ def _standardised(part, windows, window):
 
 AIRLINE_DATA = DataConfig(
     "airline",
-    window=24,
+    window=18,
     horizon=6,
-    scaling="last",
+    difference="season",
     transform="log",
     test="1959-01",
     look_back=True,
     validate=False,
 )
-AIRLINE = ModelConfig("segments", "lstm", 1, 20, segment=6, straight=True)
-AIRLINE_TRAINING = TrainConfig(steps=1000, evaluations=1)
+AIRLINE = ModelConfig(layers=1, hidden=20)
+AIRLINE_TRAINING = TrainConfig(steps=100, learning_rate=0.001, evaluations=1)
 M4_DATA = DataConfig(
     "M4 Hourly",
     window=336,

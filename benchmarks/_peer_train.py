@@ -78,7 +78,7 @@ def neuralforecast(job, seed, steps, window, **sizes):
     return facts, forecast
 
 
-def darts(job, seed, steps, kind, months=False, **sizes):
+def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **sizes):
     """Every series scaled to 0 to 1 by its training rows, as darts' own examples do by its Scaler."""
     import pandas as pd
     from darts import TimeSeries, models
@@ -96,13 +96,14 @@ def darts(job, seed, steps, kind, months=False, **sizes):
         values = ((values - low[owner]) / width[owner]).astype("float32")
         return TimeSeries.from_times_and_values(index[end - len(values) : end], values)
 
-    clock = _clock(job)
+    clock, batch = _clock(job), batch or job.training.batch
+    limit = -1 if epochs < 10**6 else _darts_steps(job, sizes)
     network = getattr(models, kind)(
         model="LSTM",
-        batch_size=job.training.batch,
-        n_epochs=10**6,
+        batch_size=batch,
+        n_epochs=epochs,
         random_state=seed,
-        pl_trainer_kwargs={"max_steps": steps or _darts_steps(job, sizes), **_trainer(clock)},
+        pl_trainer_kwargs={"max_steps": steps or limit, **_trainer(clock)},
         **sizes,
     )
     known = [scaled(values, s, len(values)) for s, values in enumerate(job.series)]
@@ -192,7 +193,9 @@ def _sizes(job):
     if job.split.parts[0].series.times is not None:
         documented = {"input_chunk_length": 14, "training_length": 20, "hidden_dim": 20}
         documented["optimizer_kwargs"] = {"lr": 1e-3}
-        rows["darts"] = (darts, {"kind": "RNNModel", "months": True, **documented})
+        documented |= {"kind": "RNNModel", "months": True}
+        rows["darts"] = (darts, documented)
+        rows["darts-documented"] = (darts, {**documented, "batch": 16, "epochs": 300})
     return rows
 
 
