@@ -1,9 +1,12 @@
 """Train one network of one library on one task, in a process of its own.
 
-python benchmarks/_peer_train.py TASK WHO SEED STEPS     # STEPS 0: all, and its forecasts measured
+python benchmarks/_peer_train.py TASK WHO SEED STEPS FLUSH
 
-Prints a line of JSON: seconds of training (of STEPS of them without the first, scaled up to all), windows
-seen, weights, and measures.
+STEPS 0: all, and its forecasts measured. FLUSH 1: PyTorch takes numbers below 1e-38 as 0, as
+TensorFlow does.
+
+Prints a line of JSON: seconds of training, and of processors in it (of STEPS without the first, scaled up
+to all), windows seen, weights, and measures.
 """
 
 import json
@@ -32,10 +35,15 @@ def seqlab(job, seed, steps):
     _parts.set_threads(8 * 128**2)
     config = Config(job.data, job.model, replace(job.training, seed=seed))
     with tempfile.TemporaryDirectory() as where:
-        begin = time.perf_counter()
+        begin = now()
         run = train.start(config, Path(where) / "run", data=job.split)
-        seconds = time.perf_counter() - begin
-    facts = {"seconds": seconds, "windows": job.windows, "weights": run.model.count_params()}
+        seconds, cpu = now() - begin
+    facts = {
+        "seconds": seconds,
+        "cpu": cpu,
+        "windows": job.windows,
+        "weights": run.model.count_params(),
+    }
     return facts, lambda: Predictor(run.model, job.split.test, job.model)(job.split.test)
 
 
@@ -67,7 +75,7 @@ def neuralforecast(job, seed, steps, window, **sizes):
         **_trainer(clock),
     )
     library, rows = NeuralForecast([network], freq=1), table(job.series)
-    begin = time.perf_counter()
+    begin = now()
     library.fit(rows)
     facts = clock.facts(begin, network, steps)
 
@@ -107,7 +115,7 @@ def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **size
         **sizes,
     )
     known = [scaled(values, s, len(values)) for s, values in enumerate(job.series)]
-    begin = time.perf_counter()
+    begin = now()
     network.fit(known)
     facts = clock.facts(begin, network.model, steps)
 
@@ -156,7 +164,7 @@ def _clock(job):
             self.at, self.windows = [], 0
 
         def on_train_batch_end(self, trainer, module, outputs, batch, index):
-            self.at.append(time.perf_counter())
+            self.at.append(now())
             drawn = getattr(batch, "past_target", None)
             self.windows += job.training.batch if drawn is None else len(drawn)
 
@@ -164,14 +172,20 @@ def _clock(job):
             return self  # neuralforecast trains a copy of its network
 
         def facts(self, begin, module, steps):
-            seconds = time.perf_counter() - begin
+            passed = now() - begin
             if steps:
                 each = (self.at[-1] - self.at[WARM - 1]) / (len(self.at) - WARM)
-                seconds = each * job.windows / self.windows * len(self.at)
+                passed = each * job.windows / self.windows * len(self.at)
             weights = sum(p.numel() for p in module.parameters())
-            return {"seconds": seconds, "windows": self.windows, "weights": weights}
+            seen = {"windows": self.windows, "weights": weights}
+            return {"seconds": passed[0], "cpu": passed[1], **seen}
 
     return Clock()
+
+
+def now():
+    """Seconds on the clock, and of processors."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def _sizes(job):
@@ -200,7 +214,11 @@ def _sizes(job):
 
 
 def main():
-    task, who, seed, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    (task, who), (seed, steps, flush) = sys.argv[1:3], map(int, sys.argv[3:6])
+    if who != "seqlab":
+        import torch
+
+        torch.set_flush_denormal(bool(flush))  # of this thread, and those that it will start
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     job = JOBS[task](Path(os.environ["SEQLAB_DATA"]))

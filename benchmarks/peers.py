@@ -10,6 +10,9 @@ in SEQLAB_DATA, the peers come with the extra [bench]. Each training is a proces
 take turns, so that no library has the quiet hour. Peers have their own defaults, and with `-equal` as
 many units, layers and rows of window as seqlab. Of the airline passengers `darts` is the network in
 darts' own example, and `darts-documented` the same trained as long as there: 300 epochs.
+
+PyTorch is told to flush denormal numbers, which peers do not do by themselves: gradients vanish over long
+windows, and a step of theirs takes many times as long when their last digits are kept.
 """
 
 import argparse
@@ -36,6 +39,7 @@ def main():
     parser.add_argument(
         "--steps", type=int, default=0, help="of a peer that is only timed, above 5"
     )
+    parser.add_argument("--denormals", action="store_true", help="leave PyTorch's setting alone")
     parser.add_argument("--records", type=Path, help="a file to keep each training in")
     options = parser.parse_args()
     if unknown := set(options.tasks) - set(TASKS):
@@ -56,10 +60,11 @@ def main():
 def training(task, who, seed, options):
     """The record of one training: made now, or in an earlier run."""
     key = {"task": task, "who": who, "seed": seed, "steps": options.steps}
+    key["flush"] = int(not options.denormals)
     for one in kept(options.records):
         if key.items() <= one.items():
             return one
-    command = [sys.executable, HERE / "_peer_train.py", task, who, str(seed), str(options.steps)]
+    command = [sys.executable, HERE / "_peer_train.py", *map(str, key.values())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -78,13 +83,15 @@ def kept(path):
 def table(task, found):
     """A row for each of them; times as ratios to seqlab's of the same run, where it has one."""
     measures = list(dict.fromkeys(name for rows in found.values() for name in rows[0]["measures"]))
-    print(f"\n| {task} | weights | windows | seconds | times seqlab | {' | '.join(measures)} |")
-    print("|---" * (5 + len(measures)) + "|")
+    columns = ["weights", "windows", "seconds", "of processors", "times seqlab", *measures]
+    print(f"\n| {task} | {' | '.join(columns)} |")
+    print("|---" * (1 + len(columns)) + "|")
     own = np.mean([one["seconds"] for one in found.get("seqlab", [])] or [np.nan])
     for who, rows in found.items():
         seconds = [one["seconds"] for one in rows]
         cells = [spread([one["measures"].get(name, np.nan) for one in rows]) for name in measures]
         first = f"{rows[0]['weights']} | {rows[0]['windows']} | {spread(seconds)}"
+        first += f" | {np.mean([one['cpu'] for one in rows]):.4g}"
         print(f"| {who} | {first} | {np.mean(seconds) / own:.2f} | {' | '.join(cells)} |")
     print(flush=True)
 
