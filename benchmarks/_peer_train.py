@@ -202,6 +202,10 @@ def _sizes(job):
             {"window": window, "encoder_hidden_size": units, "encoder_n_layers": layers},
         ),
         "darts": (darts, {**block, "input_chunk_length": 3 * ahead}),
+        "darts-normalised": (
+            darts,
+            {**block, "input_chunk_length": 3 * ahead, "use_reversible_instance_norm": True},
+        ),
         "darts-equal": (darts, {**block, "input_chunk_length": window, **equal}),
     }
     if job.split.parts[0].series.times is not None:

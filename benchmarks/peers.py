@@ -7,9 +7,10 @@ python benchmarks/peers.py --records done.jsonl           # goes on where it was
 
 The tasks, their test parts and their measures are those of forecasting.py; data is read from the folder
 in SEQLAB_DATA, the peers come with the extra [bench]. Each training is a process of its own, and they
-take turns, so that no library has the quiet hour. Peers have their own defaults, and with `-equal` as
-many units, layers and rows of window as seqlab. Of the airline passengers `darts` is the network in
-darts' own example, and `darts-documented` the same trained as long as there: 300 epochs.
+take turns, so that no library has the quiet hour. Peers have their own
+defaults, and with `-equal` as many units, layers and rows of window as seqlab. `darts-normalised` and
+`darts-equal` scale each window by itself, as seqlab and neuralforecast do. Of the airline passengers
+`darts` is the network in darts' own example, and `darts-documented` the same trained as long as there.
 
 PyTorch is told to flush denormal numbers, which peers do not do by themselves: gradients vanish over long
 windows, and a step of theirs takes many times as long when their last digits are kept.
@@ -27,7 +28,14 @@ from _machine import machine
 
 HERE = Path(__file__).parent
 TASKS = ["airline", "m4", "ett-long", "ett-short"]
-WHO = ["seqlab", "neuralforecast", "neuralforecast-equal", "darts", "darts-equal"]
+WHO = [
+    "seqlab",
+    "neuralforecast",
+    "neuralforecast-equal",
+    "darts",
+    "darts-normalised",
+    "darts-equal",
+]
 LONGER = {"airline": ["darts-documented"]}
 
 
@@ -81,18 +89,18 @@ def kept(path):
 
 
 def table(task, found):
-    """A row for each of them; times as ratios to seqlab's of the same run, where it has one."""
+    """A row for each of them; ratios are of the processors' seconds to seqlab's of the same run."""
     measures = list(dict.fromkeys(name for rows in found.values() for name in rows[0]["measures"]))
     columns = ["weights", "windows", "seconds", "of processors", "times seqlab", *measures]
     print(f"\n| {task} | {' | '.join(columns)} |")
     print("|---" * (1 + len(columns)) + "|")
-    own = np.mean([one["seconds"] for one in found.get("seqlab", [])] or [np.nan])
+    own = np.mean([one["cpu"] for one in found.get("seqlab", [])] or [np.nan])
     for who, rows in found.items():
         seconds = [one["seconds"] for one in rows]
         cells = [spread([one["measures"].get(name, np.nan) for one in rows]) for name in measures]
         first = f"{rows[0]['weights']} | {rows[0]['windows']} | {spread(seconds)}"
-        first += f" | {np.mean([one['cpu'] for one in rows]):.4g}"
-        print(f"| {who} | {first} | {np.mean(seconds) / own:.2f} | {' | '.join(cells)} |")
+        cpu = np.mean([one["cpu"] for one in rows])
+        print(f"| {who} | {first} | {cpu:.4g} | {cpu / own:.2f} | {' | '.join(cells)} |")
     print(flush=True)
 
 
