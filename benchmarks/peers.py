@@ -7,10 +7,11 @@ python benchmarks/peers.py --records done.jsonl           # goes on where it was
 
 The tasks, their test parts and their measures are those of forecasting.py; data is read from the folder
 in SEQLAB_DATA, the peers come with the extra [bench]. Each training is a process of its own, and they
-take turns, so that no library has the quiet hour. Peers have their own
-defaults, and with `-equal` as many units, layers and rows of window as seqlab. `darts-normalised` and
-`darts-equal` scale each window by itself, as seqlab and neuralforecast do. Of the airline passengers
-`darts` is the network in darts' own example, and `darts-documented` the same trained as long as there.
+take turns, so that no library has the quiet hour. Peers have their own defaults, and with `-equal` as
+many units, layers and rows of window as seqlab. `darts-normalised` and `darts-equal` scale each window by
+itself, as seqlab and neuralforecast do. Of the airline passengers `darts` is the network in darts' own
+example, and `darts-documented` the same trained as long as there. `seqlab-quarter` sees a quarter of the
+windows.
 
 PyTorch is told to flush denormal numbers, which peers do not do by themselves: gradients vanish over long
 windows, and a step of theirs takes many times as long when their last digits are kept.
@@ -30,6 +31,7 @@ HERE = Path(__file__).parent
 TASKS = ["airline", "m4", "ett-long", "ett-short"]
 WHO = [
     "seqlab",
+    "seqlab-quarter",
     "neuralforecast",
     "neuralforecast-equal",
     "darts",
