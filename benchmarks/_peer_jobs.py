@@ -33,10 +33,11 @@ class Job:
         """The training rows ``[N]`` of each series."""
         return [part.train.values for part in self.split.parts]
 
-    @cached_property
-    def inputs(self):
-        """``[W, T]``: what is known before each forecast that is measured."""
-        return np.concatenate([part.test.raw()[0] for part in self.split.parts])
+    def inputs(self, rows):
+        """``[W, rows]``: the last that is known before each forecast that is measured."""
+        values = [part.series.values for part in self.split.parts]
+        pairs = zip(self.owner, self.ends, strict=True)
+        return np.stack([values[s][end - rows : end] for s, end in pairs])
 
     @cached_property
     def owner(self):

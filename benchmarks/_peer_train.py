@@ -81,7 +81,7 @@ def neuralforecast(job, seed, steps, window, **sizes):
     facts = clock.facts(begin, network, steps)
 
     def forecast():
-        made = library.predict(table(list(job.inputs[:, -window:])))
+        made = library.predict(table(list(job.inputs(window))))
         return made["LSTM"].to_numpy().reshape(-1, horizon)
 
     return facts, forecast
@@ -121,8 +121,8 @@ def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **size
     facts = clock.facts(begin, network.model, steps)
 
     def forecast():
-        windows = zip(job.inputs, job.owner, job.ends, strict=True)
-        inputs = [scaled(v[-_window(sizes) :], s, end) for v, s, end in windows]
+        windows = zip(job.inputs(_window(sizes)), job.owner, job.ends, strict=True)
+        inputs = [scaled(v, s, end) for v, s, end in windows]
         made = network.predict(job.data.horizon, inputs, batch_size=512, verbose=False)
         values = np.stack([one.values()[:, 0] for one in made])
         return values * width[job.owner, None] + low[job.owner, None]

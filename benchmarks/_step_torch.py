@@ -3,6 +3,10 @@
 import torch
 from _step import arguments, data, report
 
+# As TensorFlow does by itself: where gradients vanish over many steps, arithmetic on denormal numbers
+# takes PyTorch many times as long.
+torch.set_flush_denormal(True)
+
 cell, (steps, units, layers, batch, features), _ = arguments()
 
 

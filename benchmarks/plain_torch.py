@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 STEPS = int(sys.argv[1])
+torch.set_flush_denormal(True)  # as TensorFlow does by itself
 
 
 class Network(torch.nn.Module):

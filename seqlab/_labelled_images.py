@@ -123,6 +123,11 @@ class ImageSplit:
     validation: Images | None
     test: Images
 
+    @property
+    def data(self) -> "ImageSplit":
+        """What the parts were made of: nothing but themselves."""
+        return self
+
     def augmented(self, augmentation: Augmentation) -> "ImageSplit":
         """The same parts, the training part changed at random, all three scaled alike."""
         parts = {

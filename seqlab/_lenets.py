@@ -6,6 +6,7 @@ Penalties are in TensorFlow 1's meaning, ``l2 * sum(w^2) / 2``, and on the weigh
 
 from typing import Any
 
+from seqlab._batch_norm import BatchNormalization
 from seqlab._tensorflow import keras
 
 __all__ = ["baseline", "lenet5", "lenet5_book", "lenet5_sigmoid", "lenet_three", "mlp"]
@@ -22,22 +23,34 @@ def mlp(x: Any, classes: int, hidden: int = 500, activation: str = "relu", l2: f
     return _dense(classes, l2, name="logits")(x)
 
 
-def lenet5(x: Any, classes: int, activation: str = "tanh", pooling: str = "average") -> Any:
-    """LeNet-5 of 1998 (LeCun et al., 1998, figure 2), its subsampling without weights."""
+def lenet5(
+    x: Any, classes: int, activation: str = "tanh", pooling: str = "average", gain: float = 1.0
+) -> Any:
+    """LeNet-5 of 1998 (LeCun et al., 1998, figure 2), its subsampling without weights.
+
+    The first weights of hidden layers are `gain` times as large as Glorot's.
+    """
     pool = layers.AveragePooling2D if pooling == "average" else layers.MaxPooling2D
     x = _padded(x)
     for i, filters in enumerate((6, 16), 1):
-        x = layers.Conv2D(filters, 5, activation=activation, name=f"conv{i}")(x)
+        x = layers.Conv2D(
+            filters, 5, activation=activation, kernel_initializer=_glorot(gain), name=f"conv{i}"
+        )(x)
         x = pool(2, 2, name=f"pool{i}")(x)
     x = layers.Flatten()(x)
     for i, units in enumerate((120, 84), 3):
-        x = layers.Dense(units, activation=activation, name=f"dense{i}")(x)
+        x = layers.Dense(
+            units, activation=activation, kernel_initializer=_glorot(gain), name=f"dense{i}"
+        )(x)
     return layers.Dense(classes, name="logits")(x)
 
 
-def lenet5_sigmoid(x: Any, classes: int) -> Any:
-    """LeNet-5's sizes with sigmoids and maximum pooling, as the lectures had it for CIFAR-10."""
-    return lenet5(x, classes, "sigmoid", "max")
+def lenet5_sigmoid(x: Any, classes: int, gain: float = 1.0) -> Any:
+    """LeNet-5's sizes with sigmoids and maximum pooling, as the lectures had it for CIFAR-10.
+
+    A sigmoid's slope is at most 1/4: with a `gain` of 3 or 4 signals pass through it at the beginning.
+    """
+    return lenet5(x, classes, "sigmoid", "max", gain)
 
 
 def lenet5_book(x: Any, classes: int, dropout: float = 0.5, l2: float = 1e-4) -> Any:
@@ -77,7 +90,7 @@ def lenet_three(x: Any, classes: int, dropout: float = 0.2, dense_dropout: float
 def baseline(x: Any, classes: int, dropout: float = 0.2, momentum: float = 0.99) -> Any:
     """One convolution with batch normalisation, one hidden layer."""
     x = layers.Conv2D(6, 5, padding="same", name="conv")(x)
-    x = layers.BatchNormalization(momentum=momentum, name="normal")(x)
+    x = BatchNormalization(momentum=momentum, name="normal")(x)
     x = layers.MaxPooling2D(2, 2, "same", name="pool")(layers.ReLU()(x))
     x = layers.Flatten()(layers.Dropout(dropout)(x))
     x = layers.Dropout(dropout)(layers.Dense(128, "relu", name="hidden")(x))
@@ -109,6 +122,10 @@ def _dense(units: int, l2: float, activation: str | None = None, name: str | Non
 
 def _truncated() -> Any:
     return keras.initializers.TruncatedNormal(stddev=0.1)
+
+
+def _glorot(gain: float) -> Any:
+    return keras.initializers.VarianceScaling(gain**2, "fan_avg", "uniform")
 
 
 def _normal() -> Any:

@@ -20,7 +20,9 @@ from seqlab._tensorflow import keras, tf
 from seqlab.callbacks import ProgressLines
 from seqlab.config import ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
-from seqlab.train import Trainer, edges, make_optimizer
+from seqlab.optimizers import make_optimizer
+from seqlab.train import edges
+from seqlab.trainer import Trainer
 from seqlab.windows import Order, elements
 
 __all__ = ["Network", "Rows", "build", "fit", "predict"]

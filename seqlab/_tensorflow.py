@@ -4,6 +4,7 @@ Every module that computes takes ``tf`` and ``keras`` from here.
 """
 
 import ctypes
+import logging
 import os
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["ahead", "keras", "once_per_shape", "tf", "threads"]
+__all__ = ["ahead", "keras", "new_graphs", "once_per_shape", "tf", "threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -82,6 +83,24 @@ def ahead(dataset: Any) -> Any:
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
     return dataset.prefetch(2).with_options(options)
+
+
+@contextmanager
+def new_graphs() -> Iterator[None]:
+    """Inside, TensorFlow does not warn of too much tracing.
+
+    It counts the graphs of Keras' loop over all models of a process, and from the fifth training on
+    takes for a mistake that every model has its own.
+    """
+
+    def expected(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    tf.get_logger().addFilter(expected)
+    try:
+        yield
+    finally:
+        tf.get_logger().removeFilter(expected)
 
 
 def once_per_shape(kernel: Callable[..., Any]) -> Callable[..., Any]:

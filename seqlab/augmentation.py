@@ -3,13 +3,15 @@
 `seqlab.preprocessing` does it. This module loads nothing heavy, so that wrong values are refused at once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["CHAPTER_RESNET", "DRAWS", "NONE", "Augmentation"]
+__all__ = ["CHAINS", "CHAPTER_RESNET", "DRAWS", "NONE", "Augmentation"]
 
 DRAWS = 7  # numbers from [0, 1) for one image: flip, shift along two axes, the four colour changes
 
@@ -90,3 +92,20 @@ def _check(name: str, right: bool, rule: str, of: Augmentation) -> None:
 NONE = Augmentation()
 # Of the chapters' small residual network, whose file means pixels from 0 to 255.
 CHAPTER_RESNET = Augmentation(flip=True, brightness=63 / 255, contrast=(0.2, 1.8), standardise=True)
+# By name, for runs and the command line.
+CHAINS: Mapping[str, Augmentation] = MappingProxyType(
+    {
+        "none": NONE,
+        "standardise": Augmentation(standardise=True),
+        "shift-1": Augmentation(shift=1),
+        "shift": Augmentation(shift=2),
+        "flip-standardise": Augmentation(flip=True, standardise=True),
+        "flip-shift-1-standardise": Augmentation(flip=True, shift=1, standardise=True),
+        "flip-shift-2": Augmentation(flip=True, shift=2),
+        "flip-shift": Augmentation(flip=True, shift=4),
+        "flip-shift-colour": Augmentation(
+            flip=True, shift=4, brightness=0.1, contrast=(0.8, 1.2), saturation=(0.8, 1.2)
+        ),
+        "chapter": CHAPTER_RESNET,
+    }
+)

@@ -14,6 +14,13 @@ from seqlab.errors import SeqlabError
 
 __all__ = ["Keeper", "ProgressBar", "ProgressLines"]
 
+MEASURED = {
+    "loss",
+    "penalty",
+    "val_loss",
+    "val_penalty",
+}  # by every training; others are its metrics
+
 
 class Keeper(keras.callbacks.Callback):
     """After every evaluation: history, best weights, early stopping, and a checkpoint.
@@ -28,14 +35,20 @@ class Keeper(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         self.stopped = False
 
-    def begin(self, loss: float, checkpoint: Path | None) -> None:
-        """Take up a checkpoint, or write the first one: if the folder is not writable, say so now."""
+    def begin(self, first: dict[str, float], checkpoint: Path | None) -> None:
+        """Take up a checkpoint, or write the first one: if the folder is not writable, say so now.
+
+        Args:
+            first: what was measured before any step.
+            checkpoint: to go on from.
+        """
         if checkpoint is not None:
             self.progress, self.best = checkpoints.restore(checkpoint, self._variables())
             self.stopped = self._patience_is_over()
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._record({"loss": loss, "val_loss": loss if self.selects else math.nan})
+        held = {f"val_{name}": value for name, value in first.items() if self.selects}
+        self._record({**first, **held})
         self._save()
 
     def epochs_done(self, edges: list[int]) -> int:
@@ -52,10 +65,10 @@ class Keeper(keras.callbacks.Callback):
         self.trainer.stop_training = self.stopped
 
     def finish(self) -> dict[str, list[float]]:
-        """Give the model its best weights; the history."""
-        if self.selects:
-            for variable, value in zip(self.trainer.weights, self.best, strict=True):
-                variable.assign(value)
+        """Give the model its best weights, or the last ones that evaluation used; the history."""
+        values = self.best if self.selects else [np.asarray(v) for v in self.trainer.evaluated]
+        for variable, value in zip(self.trainer.weights, values, strict=True):
+            variable.assign(value)
         rows = self.progress.rows
         return {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -69,11 +82,13 @@ class Keeper(keras.callbacks.Callback):
                 f" --learning-rate than {self.config.learning_rate:g}"
             )
         rate = float(self.trainer.optimizer.learning_rate)
-        row = {"step": step, "loss": loss, "val_loss": selected, "learning_rate": rate}
-        self.progress.rows.append(row)
+        row = {"step": step, "loss": loss, "penalty": float(logs.get("penalty", 0.0))}
+        for name in sorted(set(logs) - MEASURED):
+            row |= {name: float(logs[name])}
+        self.progress.rows.append(row | {"val_loss": selected, "learning_rate": rate})
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
-            self.best = [np.asarray(weight) for weight in self.trainer.weights]
+            self.best = [np.asarray(weight) for weight in self.trainer.evaluated]
 
     def _save(self) -> None:
         try:
@@ -84,10 +99,8 @@ class Keeper(keras.callbacks.Callback):
             ) from error
 
     def _variables(self) -> list[Any]:
-        """Everything that a step changes: weights, random state, optimizer."""
-        counters = {id(v) for v in self.trainer.metrics_variables}
-        model = [v for v in self.trainer.variables if id(v) not in counters]
-        return [*model, *self.trainer.optimizer.variables]
+        """Everything that a step changes: weights, random state, average, optimizer."""
+        return [*checkpoints.state_of(self.trainer), *self.trainer.optimizer.variables]
 
     def _patience_is_over(self) -> bool:
         """Whether the network has been learning by heart.
@@ -122,7 +135,11 @@ class _Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Take up the losses of an evaluation."""
         del epoch
-        self.shown = {k.replace("val_", "validation "): float(v) for k, v in (logs or {}).items()}
+        self.shown = {
+            name.replace("val_", "validation "): float(value)
+            for name, value in (logs or {}).items()
+            if name != "val_penalty"  # which is the same
+        }
 
     def _step(self) -> int:
         return int(self.model.optimizer.iterations)

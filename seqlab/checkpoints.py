@@ -11,7 +11,7 @@ import numpy as np
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
-__all__ = ["Progress", "newest", "restore", "save"]
+__all__ = ["Progress", "history", "newest", "restore", "save", "state_of", "step_of"]
 
 KEEP = 3  # newest checkpoints that stay on disk
 
@@ -33,7 +33,7 @@ def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.n
         folder: of the checkpoints.
         progress: how far the training is.
         variables: of the model (weights and random state) and the optimizer.
-        best: the weights with the lowest validation loss so far.
+        best: the evaluated weights with the lowest validation loss so far.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     arrays["progress"] = np.array(json.dumps(asdict(progress)))
@@ -46,9 +46,39 @@ def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.n
     return path
 
 
+def state_of(model: Any) -> list[Any]:
+    """A model's weights, random state, and average of weights: the first variables of its checkpoints."""
+    counters = {id(variable) for variable in model.metrics_variables}
+    own = [variable for variable in model.variables if id(variable) not in counters]
+    average = getattr(model, "average", None)
+    return own if average is None else [*own, *average.shadows]
+
+
 def newest(folder: Path) -> Path | None:
     """The checkpoint with the highest step, or None."""
     return max(folder.glob("step-*.npz"), default=None)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step in a checkpoint's name."""
+    return int(checkpoint.stem.removeprefix("step-"))
+
+
+def history(folder: Path) -> dict[str, list[float]]:
+    """The history so far of an unfinished training, by column; empty before its first checkpoint.
+
+    Raises:
+        SeqlabError: the newest checkpoint is damaged.
+    """
+    path = newest(folder)
+    if path is None:
+        return {}
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            rows = Progress(**json.loads(str(file["progress"]))).rows
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise SeqlabError(f"{path}: cannot be read: {error}. Train on with --resume") from error
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray]]:

@@ -3,38 +3,18 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, listings
-from seqlab.arguments import finite, keras_file, level, natural, picture, rate, share, whole
-from seqlab.config import (
-    CELLS,
-    DIFFERENCES,
-    FORECASTERS,
-    LOSSES,
-    MISSING,
-    MODELS,
-    OPTIMIZERS,
-    RETRAIN,
-    SCALINGS,
-    SCHEDULES,
-    SHORT,
-    STRATEGIES,
-    TRANSFORMS,
-    WEIGH,
-)
+from seqlab import __version__, commands, image_commands, listings, network_commands
+from seqlab.arguments import finite, keras_file, picture, rate, whole
+from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
+from seqlab.train_options import add_data_options, add_model_options, add_train_options
 
-__all__ = ["main", "parser"]
+__all__ = ["add_model_options", "main", "parser"]
 
 METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to metrics.METRICS
-
-COLUMNS = {
-    "past": "columns known up to the row of a forecast",
-    "future": "columns known ahead, in rows behind the last value, too",
-    "static": "numbers that belong to a series as a whole",
-    "categories": "labels that do",
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,6 +22,13 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"allow_abbrev": False, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse; `given` are the options that were written out."""
+        words = sys.argv[1:] if args is None else list(args)
+        found, rest = super().parse_known_args(words, namespace)
+        found.given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        return found, rest
 
     def error(self, message: str) -> NoReturn:
         """Print and leave."""
@@ -78,8 +65,11 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="seqlab", description="Recurrent sequence models, scored beside baselines.")
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-    _train(_command(sub, "train", commands.train, "train a model on a series, and score it"))
+    add_train_options(
+        _command(sub, "train", commands.train, "train a model on series or images, and score it")
+    )
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
+    network_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(
@@ -91,104 +81,17 @@ def parser() -> argparse.ArgumentParser:
             sub, "import-tf1", listings.import_tf1, "take the cells of a TensorFlow 1 checkpoint"
         )
     )
+    _predict(_command(sub, "predict", image_commands.predict, "say what is in picture files"))
+    _compare(_command(sub, "compare", listings.compare, "put runs side by side"))
     _command(sub, "data", listings.data, "list the series that come with the package")
     _command(sub, "models", listings.models, "list the models and cells")
     _command(sub, "runs", listings.runs, "list the runs in ./runs")
     return top
 
 
-def add_model_options(to: argparse.ArgumentParser) -> None:
-    """The options that scripts share with `seqlab train`."""
-    to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
-    to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
-    to.add_argument(
-        "--hidden", type=whole, default=30, metavar="H", help="units a layer; default: 30"
-    )
-    to.add_argument("--bidirectional", action="store_true", help="read the window both ways")
-    to.add_argument(
-        "--dropout",
-        type=share,
-        default=0.0,
-        metavar="P",
-        help="share of outputs dropped; default: 0",
-    )
-    to.add_argument(
-        "--steps", type=whole, metavar="N", help="default: 40 epochs, within 1000 and 10000 steps"
-    )
-    to.add_argument(
-        "--batch", type=whole, default=32, metavar="B", help="windows a step; default: 32"
-    )
-    to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
-    to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
-    to.add_argument(
-        "--resume", action="store_true", help="go on with this command's unfinished run"
-    )
-
-
-def _data(to: argparse.ArgumentParser) -> None:
-    to.add_argument(
-        "data", metavar="DATA", help="a name from `seqlab data`, or a CSV or Parquet file"
-    )
-    to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
-    to.add_argument("--id", metavar="COLUMN", help="column that says which series a row is of")
-    to.add_argument("--wide", action="store_true", help="every other numeric column is a series")
-    to.add_argument("--time", metavar="COLUMN", help="column of times; default: the first of dates")
-    for name, what in COLUMNS.items():
-        to.add_argument(f"--{name}", nargs="+", metavar="COLUMN", help=what)
-    to.add_argument("--calendar", action="store_true", help="tell the network day, week and year")
-    to.add_argument("--window", type=whole, metavar="T", help="rows that the network sees")
-    to.add_argument("--horizon", type=whole, metavar="P", help="rows ahead that it forecasts")
-    to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
-    to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
-    to.add_argument(
-        "--short", choices=SHORT, default="error", help="too short series; default: error"
-    )
-    to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
-    to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
-    to.add_argument(
-        "--difference",
-        choices=DIFFERENCES,
-        default="none",
-        help="season: changes since the last one",
-    )
-    to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
-    to.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        default="direct",
-        help="the horizon at once, or step by step on its own output; default: direct",
-    )
-    to.add_argument("--validation", type=whole, metavar="N", help="rows of the validation part")
-    to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
-    to.add_argument(
-        "--look-back",
-        action="store_true",
-        help="inputs may reach back over a cut; targets never do",
-    )
-
-
-def _train(to: argparse.ArgumentParser) -> None:
-    _data(to)
-    to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: stacked")
-    to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
-    to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
-    add_model_options(to)
-    to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
-    to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
-    to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")
-    to.add_argument(
-        "--no-validation",
-        action="store_true",
-        help="train on these rows, too, and keep the last weights",
-    )
-    to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
-    to.add_argument("--learning-rate", type=rate, default=0.01, metavar="R", help="default: 0.01")
-    to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
-    to.add_argument("--quiet", action="store_true", help="print nothing but errors")
-
-
 def _evaluate(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--data-dir", metavar="DIR", help="where the images of the run are now")
     for name in METRICS:
         to.add_argument(f"--{name}", action="append_const", dest="metrics", const=name)
     to.add_argument(
@@ -229,12 +132,31 @@ def _forecast(to: argparse.ArgumentParser) -> None:
 
 
 def _windows(to: argparse.ArgumentParser) -> None:
-    _data(to)
+    add_data_options(to)
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
 def _audit(to: argparse.ArgumentParser) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _predict(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_path", metavar="RUN", help="the folder of a run of images")
+    to.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, GIF or BMP, of any size")
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _compare(to: argparse.ArgumentParser) -> None:
+    to.add_argument("run_paths", nargs="+", metavar="RUN", help="run folders, two or more")
+    to.add_argument(
+        "--plot",
+        nargs="?",
+        const=True,
+        type=picture,
+        metavar="FILE",
+        help="write their curves as a PNG; default: comparison.png, in this folder",
+    )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

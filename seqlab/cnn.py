@@ -27,6 +27,7 @@ __all__ = [
     "LocalResponseNormalization",
     "Network",
     "build",
+    "check",
     "conv_bn_relu",
     "feature_maps",
     "inception",
@@ -105,18 +106,32 @@ def build(
         SeqlabError: a name or an option that does not exist; images that are too small, with the least
             size.
     """
+    shape, classes = check(name, input_shape, classes, **options)
+    inputs = keras.Input(shape, name="images")
+    return keras.Model(inputs, NETWORKS[name].make(inputs, classes, **options), name=name)
+
+
+def check(
+    name: str,
+    input_shape: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    **options: Any,
+) -> tuple[tuple[int, int, int], int]:
+    """Refuse what `build` would refuse; (input_shape, classes), where not given the chapter's.
+
+    Raises:
+        SeqlabError: as `build`.
+    """
     check_choice("name", name, NETWORKS)
     network = NETWORKS[name]
     unknown = sorted(set(options) - set(network.options))
     if unknown:
         legal = ", ".join(network.options) or "no options"
         raise SeqlabError(f"{name} takes {legal}. Received: {', '.join(unknown)}")
-    shape = _checked_shape(name, input_shape or network.shape)
     classes = network.classes if classes is None else classes
     if not isinstance(classes, int) or classes < 2:
         raise SeqlabError(f"`classes` must be an integer from 2 on. Received: {classes!r}")
-    inputs = keras.Input(shape, name="images")
-    return keras.Model(inputs, network.make(inputs, classes, **options), name=name)
+    return _checked_shape(name, input_shape or network.shape), classes
 
 
 def feature_maps(model: Any) -> list[tuple[str, tuple[int, ...]]]:

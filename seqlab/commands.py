@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from seqlab import image_commands
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config, make_data_config
@@ -28,6 +29,9 @@ __all__ = [
 def train(options: Namespace) -> None:
     """``seqlab train``: a run folder, its score, and its pictures."""
     run = train_run(make_config(options), options.out, options.resume, options.quiet)
+    if run.config.kind == "images":
+        image_commands.finish(run, options.quiet)
+        return
     from seqlab.evaluate import evaluate as evaluate_run
 
     score = evaluate_run(run)
@@ -40,13 +44,13 @@ def train(options: Namespace) -> None:
 def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
     """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
     from seqlab import runs as folders
-    from seqlab.checkpoints import newest
-    from seqlab.datasets import load, split
+    from seqlab.checkpoints import newest, step_of
+    from seqlab.run_data import parts
 
     run = _unfinished(config, out) if resume else None
     if run is None:
-        data = split(load(config.data), config.data, config.needs)
-        run = folders.create(config, data.data, Path(out) if out else None)
+        whole, _ = parts(config)
+        run = folders.create(config, whole, Path(out) if out else None)
     elif run.finished:
         if not quiet:
             say(f"{run.path}: finished already; nothing to resume")
@@ -55,12 +59,13 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         from seqlab import _parts
         from seqlab import train as trainer
 
-        _parts.set_threads(8 * config.model.hidden**2)
+        if config.kind == "series":  # whose operations are small
+            _parts.set_threads(8 * config.model.hidden**2)
 
-        return trainer.resume(run, [] if quiet else [_progress()])
+        return trainer.resume(run, [] if quiet else [_progress(), *_diagnosis(run)])
     except KeyboardInterrupt:
         kept = newest(run.path / "checkpoints")
-        step = int(kept.stem.removeprefix("step-")) if kept else 0
+        step = step_of(kept) if kept else 0
         raise SeqlabError(
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
             " Go on with the same command and --resume"
@@ -74,6 +79,11 @@ def evaluate(options: Namespace) -> None:
     from seqlab.evaluate import evaluate as evaluate_run
 
     run = folders.find(options.run_path)
+    if run.config.kind == "images":
+        image_commands.evaluate(run, options)
+        return
+    if options.data_dir:
+        raise SeqlabError(f"`--data-dir` is for images, and {run.path} is of series. Leave it out")
     score = evaluate_run(run)
     names = tuple(options.metrics or METRICS)
     pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
@@ -91,7 +101,7 @@ def backtest(options: Namespace) -> None:
     """``seqlab backtest``: forecasts of a run from many origins, and their score."""
     from seqlab import runs as folders
 
-    run = folders.find(options.run_path)
+    run = folders.find(options.run_path, "series")
     from seqlab import backtest as tester  # after the run was found: it loads TensorFlow
 
     quiet = options.json or options.retrain == "never"
@@ -123,7 +133,7 @@ def forecast(options: Namespace) -> None:
     """``seqlab forecast``: the series of a run, continued."""
     from seqlab import runs as folders
 
-    run = folders.find(options.run_path)
+    run = folders.find(options.run_path, "series")
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
     made = forecasts.forecast_each(run, options.steps)
@@ -176,7 +186,7 @@ def audit(options: Namespace) -> None:
     from seqlab import audit as auditor
     from seqlab import runs as folders
 
-    run = folders.find(options.run_path)
+    run = folders.find(options.run_path, "series")
     checks = auditor.audit(run)
     if options.json:
         say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
@@ -204,16 +214,8 @@ def _file(option: Any) -> Path | None:
 def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
     from seqlab import plots
 
-    if file:
-        figures = plots.all_of(run, score)
-        return [plots.save(figures["prediction.png"], file)]
-    try:
-        folder = run.plots()
-    except OSError as error:
-        raise SeqlabError(
-            f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
-        ) from error
-    return [plots.save(figure, folder / name) for name, figure in plots.all_of(run, score).items()]
+    figures = plots.all_of(run, score)
+    return [plots.save(figures["prediction.png"], file)] if file else plots.save_all(run, figures)
 
 
 def _unfinished(config: Config, out: str | None) -> Any:
@@ -240,6 +242,14 @@ def _difference(one: Config, other: Config) -> str:
             f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]
         ]
     return "; ".join(parts)
+
+
+def _diagnosis(run: Any) -> list[Any]:
+    if run.config.kind != "images":
+        return []
+    from seqlab.diagnostics import Diagnosis
+
+    return [Diagnosis(run.split, say)]
 
 
 def _progress() -> Any:

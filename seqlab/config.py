@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
+from seqlab.image_config import ImageConfig, NetworkConfig
 
 __all__ = [
     "CELLS",
@@ -19,6 +20,7 @@ __all__ = [
     "MODELS",
     "NEEDS",
     "OPTIMIZERS",
+    "PRECISIONS",
     "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
@@ -28,7 +30,9 @@ __all__ = [
     "WEIGH",
     "Config",
     "DataConfig",
+    "ImageConfig",
     "ModelConfig",
+    "NetworkConfig",
     "TrainConfig",
 ]
 
@@ -46,6 +50,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "smoothed": ("series", "phase"),
 }
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
+MOMENTUM = ("sgd", "rmsprop")  # optimizers that have it
+PRECISIONS = ("float32", "mixed_bfloat16")
 SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
@@ -162,6 +168,17 @@ class ModelConfig:
             )
 
     @property
+    def name(self) -> str:
+        """As in the names of runs."""
+        kind = self.cell if self.model == "stacked" else f"{self.model}-{self.cell}"
+        return f"{kind}-{self.layers}x{self.hidden}"
+
+    @property
+    def about(self) -> str:
+        """As in lists of runs."""
+        return f"{self.model} {self.cell} {self.layers}x{self.hidden}"
+
+    @property
     def loss_options(self) -> dict[str, Any]:
         """What this loss takes of the above."""
         options: dict[str, dict[str, Any]] = {
@@ -175,7 +192,7 @@ class ModelConfig:
 class TrainConfig:
     """How a model is trained."""
 
-    steps: int | None = None  # None: 40 epochs, but at least 1 000 and at most 10 000 steps
+    steps: int | None = None  # None: by epochs, or 40 of them, within 1 000 and 10 000 steps
     batch: int = 32  # B
     optimizer: str = "adam"
     learning_rate: float = 0.01
@@ -184,34 +201,75 @@ class TrainConfig:
     seed: int = 0
     evaluations: int = 20  # evenly spread; each takes the validation loss and writes a checkpoint
     patience: int | None = 8  # evaluations with a lower training but no lower validation loss
+    epochs: int | None = None  # passes over the training part, instead of steps
+    decay: float | None = None  # of the schedule exponential: factor per epoch
+    staircase: bool = False  # that factor at the end of each epoch, not a little at each step
+    momentum: float = 0.0  # of sgd and rmsprop
+    weight_decay: float | None = None  # decoupled, of weights with more than one axis
+    ema: float | None = None  # the weights' moving average, which is what evaluation uses
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.steps is not None:
-            check_positive("steps", self.steps)
+        for name in ("steps", "epochs", "patience"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        for name in ("clip", "decay", "weight_decay"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name), float)
         check_positive("batch", self.batch)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_positive("learning_rate", self.learning_rate, float)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_positive("evaluations", self.evaluations)
-        if self.clip is not None:
-            check_positive("clip", self.clip, float)
-        if self.patience is not None:
-            check_positive("patience", self.patience)
+        check_fraction("momentum", self.momentum)
+        if self.ema is not None:
+            check_fraction("ema", self.ema)
+        check_choice("precision", self.precision, PRECISIONS)
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
             raise SeqlabError(
                 f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}"
             )
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.steps is not None and self.epochs is not None:
+            raise SeqlabError("`steps` and `epochs` both say how long: leave out one of them")
+        if self.momentum and self.optimizer not in MOMENTUM:
+            raise SeqlabError(
+                f"`momentum` is of {' and '.join(MOMENTUM)}. Received: {self.optimizer}"
+            )
+        if (self.decay is not None or self.staircase) and self.schedule != "exponential":
+            raise SeqlabError(
+                f"`decay` and `staircase` are of the schedule exponential. Received: {self.schedule}"
+            )
+        if self.staircase and self.decay is None:
+            raise SeqlabError("`staircase` needs `decay`, the factor at the end of each epoch")
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's result; two runs with equal configs give equal weights."""
+    """Everything that decides a run's result; two runs with equal configs give equal weights.
 
-    data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    Attributes:
+        data: a DataConfig, or for images an ImageConfig.
+        model: a ModelConfig, or for images a NetworkConfig.
+        train: how.
+    """
+
+    data: Any = field(default_factory=DataConfig)
+    model: Any = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
+        if (type(self.data), type(self.model)) not in KINDS.values():
+            raise SeqlabError(
+                "`data` and `model` must be DataConfig and ModelConfig, or ImageConfig and"
+                f" NetworkConfig. Received: {type(self.data).__name__}, {type(self.model).__name__}"
+            )
+        if self.kind == "series":
+            self._check_series()
+
+    def _check_series(self) -> None:
         scaling, model = self.data.scaling, self.model.model
         if model == "smoothed" and (
             scaling not in ("none", "mean") or self.data.transform != "none"
@@ -221,13 +279,18 @@ class Config:
                 f" without --transform. Received: {scaling}, {self.data.transform}"
             )
 
+    @property
+    def kind(self) -> str:
+        """``series`` or ``images``."""
+        return "images" if isinstance(self.data, ImageConfig) else "series"
+
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, for ``config.json``."""
-        return dataclasses.asdict(self)
+        return {"kind": self.kind, **dataclasses.asdict(self)}
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the model asks for beside the values."""
+        """What the model asks for beside the values of series."""
         return NEEDS.get(self.model.model, ())
 
     @classmethod
@@ -239,10 +302,15 @@ class Config:
         """
         try:
             parts = json.loads(text)
+            data, model = KINDS[parts.get("kind", "series")]  # which older files do not name
             return cls(
-                DataConfig(**parts["data"]),
-                ModelConfig(**parts["model"]),
-                TrainConfig(**parts["train"]),
+                data(**parts["data"]), model(**parts["model"]), TrainConfig(**parts["train"])
             )
         except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
             raise SeqlabError(f"not a configuration of seqlab: {error}") from error
+
+
+KINDS: dict[str, tuple[type, type]] = {
+    "series": (DataConfig, ModelConfig),
+    "images": (ImageConfig, NetworkConfig),
+}

@@ -13,7 +13,7 @@ from seqlab import _image_files, _image_folder
 from seqlab._labelled_images import Images, ImageSplit, hold_out, overlap
 from seqlab.errors import SeqlabError, check_positive
 
-__all__ = ["CLASSES", "FOLDERS", "ImageSplit", "Images", "hold_out", "load", "overlap"]
+__all__ = ["CLASSES", "FOLDERS", "SETS", "ImageSplit", "Images", "hold_out", "load", "overlap"]
 
 SHARE, MOST = 0.15, 5_000  # of the training part for validation, where nothing else is said
 DIGITS_TEST = 360  # images of the digits that are the test part, the same for every seed
@@ -30,6 +30,15 @@ CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("airplane", "automobile", "bird", "cat", "deer"),
             *("dog", "frog", "horse", "ship", "truck"),
         ),
+    }
+)
+# For lists of what there is: what it shows, its size, and how many images to train and to test on.
+SETS: Mapping[str, tuple[str, str, int, int]] = MappingProxyType(
+    {
+        "digits": ("handwritten digits that come with scikit-learn", "8x8x1", 1_437, 360),
+        "mnist": ("handwritten digits (LeCun et al., 1998)", "28x28x1", 60_000, 10_000),
+        "fashion-mnist": ("clothes (Xiao et al., 2017)", "28x28x1", 60_000, 10_000),
+        "cifar10": ("animals and vehicles (Krizhevsky, 2009)", "32x32x3", 50_000, 10_000),
     }
 )
 # Where a set's files lie in a data folder, unless they lie directly in it.

@@ -9,7 +9,7 @@ from seqlab.terminal import lay_out, say
 
 SHAPES: dict[str, tuple[int, ...]] = {"truth": (1,), "series": (), "phase": ()}
 
-__all__ = ["data", "import_tf1", "models", "runs"]
+__all__ = ["compare", "data", "import_tf1", "models", "runs"]
 
 
 def import_tf1(options: Namespace) -> None:
@@ -36,18 +36,48 @@ def import_tf1(options: Namespace) -> None:
     )
 
 
+def compare(options: Namespace) -> None:
+    """``seqlab compare``: runs side by side, and their curves in one figure."""
+    from seqlab import comparison
+    from seqlab import runs as folders
+
+    made = comparison.compare([folders.load(path) for path in options.run_paths])
+    files = []
+    if options.plot is not None:
+        from seqlab import curves, plots
+
+        figure = curves.together({row.path: row.history for row in made.rows if row.history})
+        files = [
+            plots.save(figure, Path("comparison.png" if options.plot is True else options.plot))
+        ]
+    if options.json:
+        say(json.dumps({**made.to_json(), "plots": [str(path) for path in files]}))
+        return
+    from seqlab.report import comparison_tables
+
+    lay_out(*comparison_tables(made))
+    if files:
+        say(f"Picture: {files[0]}")
+
+
 def data(_: Namespace) -> None:
-    """``seqlab data``: the named series."""
+    """``seqlab data``: the named series, and the named sets of images."""
     from seqlab.report import table
     from seqlab.series import NAMED
 
     rows = [(name, n.about, str(n.window), str(n.horizon)) for name, n in NAMED.items()]
     lay_out(table(("name", "what", "usual window", "horizon"), rows))
     say("Or a file of your own: seqlab train my.csv --target COLUMN --window 30 --horizon 7")
+    from seqlab.images import SETS
+
+    sets = [(name, *map(str, about)) for name, about in SETS.items()]
+    lay_out(table(("images", "what", "size", "training", "test"), sets))
+    say("Or a folder with a sub-folder per class: seqlab train my_pictures --size 96 96")
 
 
 def models(_: Namespace) -> None:
-    """``seqlab models``: every model with every cell, at the default size."""
+    """``seqlab models``: every model with every cell, at the default size; networks for images."""
+    from seqlab import cnn
     from seqlab import models as registry
     from seqlab.cells import CELLS
     from seqlab.report import table
@@ -66,6 +96,13 @@ def models(_: Namespace) -> None:
         rows.append((name, "lstm", f"{model.count_params():,}", about))
     lay_out(table(("--model", "--cell", "parameters", "what"), rows))
     say("Parameters are those of 2 layers of 30 units, 2 features and a horizon of 1.")
+    rows = []
+    for name, network in cnn.NETWORKS.items():
+        model = cnn.build(name)
+        size = "x".join(map(str, network.shape))
+        least = f"{network.least}x{network.least}" if network.least > 1 else "any"
+        rows.append((name, size, least, f"{model.count_params():,}"))
+    lay_out(table(("--model, of images", "as in its chapter", "from", "parameters"), rows))
 
 
 def runs(_: Namespace) -> None:

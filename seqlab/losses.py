@@ -14,11 +14,19 @@ from typing import Any
 import numpy as np
 
 from seqlab._tensorflow import keras, tf
-from seqlab.errors import SeqlabError, check_choice, check_positive
+from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
 from seqlab.heads import Head, Parameters, Quantiles
 from seqlab.likelihoods import LIKELIHOODS, check_levels
 
-__all__ = ["LOSSES", "Asymmetric", "Huber", "NegativeLogLikelihood", "Pinball", "head"]
+__all__ = [
+    "LOSSES",
+    "Asymmetric",
+    "Huber",
+    "NegativeLogLikelihood",
+    "Pinball",
+    "SparseCrossEntropy",
+    "head",
+]
 
 ops = keras.ops
 LEVELS = (0.1, 0.5, 0.9)
@@ -153,6 +161,37 @@ class NegativeLogLikelihood(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor."""
         return {**super().get_config(), "likelihood": self.likelihood.name}
+
+
+@keras.saving.register_keras_serializable("seqlab")
+class SparseCrossEntropy(keras.losses.Loss):
+    """Softmax cross-entropy of logits with the number of the class, of which a share may be smoothed.
+
+    The target is ``1 - smoothing`` for the class, and ``smoothing`` spread evenly over all of them.
+    Source: Szegedy et al. (2016), section 7.
+
+    Args:
+        smoothing: that share.
+        kwargs: of Keras' losses.
+    """
+
+    def __init__(self, smoothing: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**{"name": "cross_entropy", **kwargs})
+        check_fraction("smoothing", smoothing)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """``[B]`` and ``[B, classes]`` to ``[B]``."""
+        labels = ops.cast(y_true, "int32")
+        right = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        if not self.smoothing:
+            return right
+        evenly = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
+        return (1 - self.smoothing) * right + self.smoothing * evenly
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "smoothing": self.smoothing}
 
 
 def _gaussian(y: Any, mean: Any, std: Any) -> Any:

@@ -69,7 +69,7 @@ def build(
 
 def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
     """A model that brings its own head, because it feeds on what that says, or scales it."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"name": config.model}
     if config.model == "encoder_decoder":
         options["forcing"] = (0, max(1, facts.steps // 2))
     elif config.model == "smoothed":
@@ -95,7 +95,7 @@ def summary(model: Any) -> list[tuple[str, list[tuple[int, ...]], int]]:
 def _stacked(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     """Layers on top of each other, reading forwards."""
     _, states = cells.dynamic_rnn(stack(config, "layer"), _each_step(inputs))
-    return _with_future(config, states[-1][0], inputs, horizon)
+    return _with_future(config, _dropped(config, states[-1][0]), inputs, horizon)
 
 
 def _bidirectional(config: ModelConfig, inputs: Named, horizon: int) -> Any:
@@ -103,7 +103,12 @@ def _bidirectional(config: ModelConfig, inputs: Named, horizon: int) -> Any:
     stacks = stack(config, "forward"), stack(config, "backward")
     _, ends = cells.bidirectional_dynamic_rnn(*stacks, _each_step(inputs))
     end = keras.layers.Concatenate()([states[-1][0] for states in ends])
-    return _with_future(config, end, inputs, horizon)
+    return _with_future(config, _dropped(config, end), inputs, horizon)
+
+
+def _dropped(config: ModelConfig, end: Any) -> Any:
+    """The last layer's output with its dropout, which the cells' states do not have."""
+    return keras.layers.Dropout(config.dropout)(end) if config.dropout else end
 
 
 def _each_step(inputs: Named) -> Any:

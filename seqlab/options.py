@@ -6,8 +6,15 @@ from typing import Any
 
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
+from seqlab.image_options import check_kind, is_images, make_image_config
 
-__all__ = ["make_config", "make_data_config"]
+__all__ = ["make_config", "make_data_config", "make_train_config"]
+
+# Options that are fields of TrainConfig, whose defaults are theirs.
+TRAINING = (
+    *("steps", "epochs", "batch", "optimizer", "learning_rate", "schedule", "decay", "staircase"),
+    *("momentum", "weight_decay", "ema", "precision", "seed"),
+)
 
 
 def make_config(options: Namespace) -> Config:
@@ -16,6 +23,9 @@ def make_config(options: Namespace) -> Config:
     Raises:
         SeqlabError: options that contradict each other, or values that cannot be used.
     """
+    check_kind(options)
+    if is_images(options):
+        return make_image_config(options, _given(options))
     model = options.model or ("bidirectional" if options.bidirectional else "stacked")
     if options.bidirectional and model != "bidirectional":
         raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
@@ -33,15 +43,24 @@ def make_config(options: Namespace) -> Config:
             options.segment,
             options.straight,
         ),
-        TrainConfig(
-            options.steps,
-            options.batch,
-            options.optimizer,
-            options.learning_rate,
-            options.schedule,
-            seed=options.seed,
-        ),
+        make_train_config(options),
     )
+
+
+def make_train_config(options: Namespace) -> TrainConfig:
+    """The part of it that says how to train.
+
+    Raises:
+        SeqlabError: values that contradict each other.
+    """
+    return TrainConfig(**_given(options))
+
+
+def _given(options: Namespace) -> dict[str, Any]:
+    """The fields of TrainConfig that were written out."""
+    return {
+        name: getattr(options, name) for name in TRAINING if f"--{_flag(name)}" in options.given
+    }
 
 
 def make_data_config(options: Namespace) -> DataConfig:
@@ -80,3 +99,7 @@ def make_data_config(options: Namespace) -> DataConfig:
         horizon=options.horizon or (usual.horizon if usual else 1),
         **given,
     )
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")

@@ -30,6 +30,7 @@ __all__ = [
     "predictions",
     "residuals",
     "save",
+    "save_all",
 ]
 
 TRUTH, NETWORK, MARK = "#444444", "#d62728", "#1f77b4"
@@ -258,6 +259,21 @@ def save(figure: Figure, path: Path) -> Path:
             f"{path}: cannot be written: {error.strerror}. Name another file"
         ) from error
     return path
+
+
+def save_all(run: Run, figures: dict[str, Figure]) -> list[Path]:
+    """Write figures, by file name, into a run's folder for pictures.
+
+    Raises:
+        SeqlabError: they cannot be written there.
+    """
+    try:
+        folder = run.plots()
+    except OSError as error:
+        raise SeqlabError(
+            f"{run.path}/plots: cannot be written: {error.strerror}. Use --plot FILE.png"
+        ) from error
+    return [save(figure, folder / name) for name, figure in figures.items()]
 
 
 def _zoom(axes: Any, rows: Any, truth: np.ndarray, guess: np.ndarray, above: Any) -> None:

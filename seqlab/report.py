@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from seqlab.audit import Check
 from seqlab.baselines import spoken
+from seqlab.comparison import Comparison
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
 from seqlab.inspection import Inspection, Part
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # a listing need not wait for TensorFlow
 __all__ = [
     "audit_table",
     "backtest_tables",
+    "comparison_tables",
     "console",
     "forecast_table",
     "import_tables",
@@ -115,18 +117,42 @@ def runs_table(runs: Iterable[Run]) -> Table:
     """One row per run."""
     rows = []
     for run in runs:
-        model, metrics = run.config.model, run.metrics.get("metrics", {})
+        metrics = run.metrics.get("metrics", {})
         rows.append(
             (
                 str(run.path),
                 run.config.data.source,
-                f"{model.model} {model.cell} {model.layers}x{model.hidden}",
+                run.config.model.about,
                 str(run.config.train.seed),
                 "finished" if run.finished else "unfinished: --resume",
                 number(metrics.get("rmse") or math.nan),
+                number(metrics.get("accuracy") or math.nan),
             )
         )
-    return table(("run", "data", "model", "seed", "training", "test RMSE"), rows)
+    return table(("run", "data", "model", "seed", "training", "test RMSE", "accuracy"), rows)
+
+
+def comparison_tables(made: Comparison) -> Iterable[Table | str]:
+    """A column per run: other settings, the training, the test part; then what may be said of them."""
+    rows = [(n, *(_setting(row.settings[n]) for row in made.rows)) for n in made.settings]
+    ends = ("finished" if row.finished else "unfinished: --resume" for row in made.rows)
+    rows += [("training", *ends), ("steps taken", *(f"{row.steps:,}" for row in made.rows))]
+    lowest = (
+        number(row.best_loss) + (f" at step {row.best_step:,}" if row.best_step is not None else "")
+        for row in made.rows
+    )
+    rows.append(("best validation loss", *lowest))
+    for name in made.metrics:
+        values = (row.metrics.get(name, math.nan) for row in made.rows)
+        rows.append(
+            (f"test {_title(name)}", *(f"{v:.4g}" if math.isfinite(v) else "-" for v in values))
+        )
+    yield table(("", *(row.path for row in made.rows)), rows)
+    yield from made.notes
+    if made.best is not None:
+        yield f"Lowest validation loss: {made.best.path}"
+    if any(not row.metrics for row in made.rows):
+        yield "Runs without test metrics were not evaluated yet: seqlab evaluate RUN"
 
 
 def import_tables(made: "Imported") -> Iterable[Table | str]:
@@ -203,5 +229,11 @@ def _begin(part: Part) -> str:
     return f"{part.rows.first} ({part.rows.begin})" if part.rows.begin else f"{part.rows.first}"
 
 
+def _setting(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
 def _title(name: str) -> str:
-    return {"smape": "sMAPE %", "mape": "MAPE %", "r2": "R2"}.get(name, name.upper())
+    named = {"smape": "sMAPE %", "mape": "MAPE %", "r2": "R2", "top5": "top-5"}
+    named |= {"accuracy": "accuracy", "loss": "loss"}
+    return named.get(name, name.upper())

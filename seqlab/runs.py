@@ -4,7 +4,7 @@
 
     runs/sin-lstm-2x30-001/
       config.json    the config, and the versions that made it
-      series.npz     the data
+      series.npz     the data; images stay where they are, and their fingerprint is in config.json
       checkpoints/   step-00000500.npz and so on, the newest few
       history.csv    losses at each evaluation
       model.keras    the best weights; written last, so a folder without it is unfinished
@@ -16,6 +16,7 @@ folder is a pickle.
 """
 
 import csv
+import dataclasses
 import errno
 import json
 import os
@@ -30,16 +31,18 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import series_files
 from seqlab.config import FORMAT, Config
-from seqlab.datasets import Panel, PanelSplit, Series, Split, split
+from seqlab.datasets import Series
 from seqlab.errors import SeqlabError
+from seqlab.image_config import IMAGE_SETS
+from seqlab.run_data import STORES, Store
 
 __all__ = ["RUNS", "Run", "create", "find", "listed", "load", "written"]
 
 RUNS = Path("runs")  # where runs go unless told otherwise
 LATEST = RUNS / "latest"
-HISTORY = ("step", "loss", "val_loss", "learning_rate")  # columns of history.csv
+COPY = "series.npz"
+HISTORY = ("step", "loss", "val_loss", "learning_rate")  # columns of every history.csv
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,19 @@ class Run:
     path: Path
     config: Config
 
+    @property
+    def store(self) -> Store:
+        """How this kind of run handles its data."""
+        return STORES[self.config.kind]
+
     @cached_property
-    def data(self) -> Series | Panel:
-        """The data that the run was trained on, all of it."""
-        return series_files.read(self.path / "series.npz")
+    def data(self) -> Any:
+        """The data that the run was trained on, all of it: a Series, a Panel, or an ImageSplit.
+
+        Raises:
+            SeqlabError: the images are not there any more, or are others.
+        """
+        return self.store.read(self.path, self.config)
 
     @property
     def series(self) -> Series:
@@ -66,6 +78,7 @@ class Run:
         Raises:
             SeqlabError: it is several.
         """
+        self.demand("series")
         if isinstance(self.data, Series):
             return self.data
         raise SeqlabError(
@@ -73,9 +86,9 @@ class Run:
         )
 
     @cached_property
-    def split(self) -> Split | PanelSplit:
-        """The windows and the scaler, made again from the data."""
-        return split(self.data, self.config.data, self.config.needs)
+    def split(self) -> Any:
+        """The parts that are trained on and scored, made again from the data."""
+        return self.store.split(self.data, self.config)
 
     @cached_property
     def model(self) -> Any:
@@ -89,7 +102,7 @@ class Run:
                 f"{self.path}: the training is not finished: no model.keras."
                 " Run the same command again with --resume"
             )
-        from seqlab import models  # noqa: F401  (registers the layers)
+        from seqlab import cnn, models  # noqa: F401  (registers the layers)
         from seqlab._tensorflow import keras
 
         try:
@@ -106,16 +119,26 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, list[float]]:
-        """Columns of ``history.csv``: step, loss, val_loss, learning_rate."""
+        """Columns of ``history.csv``: step, loss, penalty, val_loss, learning_rate, and metrics."""
         path = self.path / "history.csv"
         if not path.exists():
             return {}
         try:
             with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            return {name: [float(row[name]) for row in rows] for name in HISTORY}
+                reader = csv.DictReader(file)
+                names = {**dict.fromkeys(reader.fieldnames or ()), **dict.fromkeys(HISTORY)}
+                rows = list(reader)
+            return {name: [float(row[name]) for row in rows] for name in names}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """All of ``config.json``: also the data's fingerprint, names of classes, versions."""
+        try:
+            return dict(json.loads((self.path / "config.json").read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise SeqlabError(f"{self.path}/config.json: cannot be read: {error}") from error
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -126,6 +149,24 @@ class Run:
         except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
             return {}
 
+    def at(self, data_dir: str) -> "Run":
+        """The same run, whose images are now here."""
+        data = self.config.data
+        place = "data_dir" if data.source in IMAGE_SETS else "source"
+        moved = dataclasses.replace(data, **{place: data_dir})
+        return Run(self.path, dataclasses.replace(self.config, data=moved))
+
+    def demand(self, kind: str) -> None:
+        """Refuse a run of another kind.
+
+        Raises:
+            SeqlabError: it is one.
+        """
+        if self.config.kind != kind:
+            raise SeqlabError(
+                f"{self.path}: a run of {self.config.kind}; this takes a run of {kind}"
+            )
+
     def plots(self) -> Path:
         """The folder for pictures, made if need be."""
         folder = self.path / "plots"
@@ -133,13 +174,13 @@ class Run:
         return folder
 
 
-def create(config: Config, data: Series | Panel, path: Path | None = None) -> Run:
+def create(config: Config, data: Any, path: Path | None = None) -> Run:
     """Make the folder of a new run and write what it starts from.
 
     Raises:
         SeqlabError: the folder cannot be written, or holds something already.
     """
-    path = path or _next_name(config)
+    path, store = path or _next_name(config), STORES[config.kind]
     if path.exists() and not path.is_dir():
         raise SeqlabError(f"{path}: this is a file. Use another --out")
     if path.exists() and any(path.iterdir()):
@@ -147,17 +188,21 @@ def create(config: Config, data: Series | Panel, path: Path | None = None) -> Ru
         raise SeqlabError(f"{path}: {what} already. Use --resume, or another --out")
     try:
         (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        arrays = series_files.arrays_of(data)
-        with written(path / "series.npz") as temporary:
-            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        if store.arrays is not None:
+            with written(path / COPY) as temporary:
+                np.savez_compressed(temporary, allow_pickle=False, **store.arrays(data))
+        record = {**_record(config), **store.record(data)}
         with written(path / "config.json") as temporary:
-            temporary.write_text(json.dumps(_record(config, data), indent=2) + "\n")
+            temporary.write_text(json.dumps(record, indent=2) + "\n")
     except OSError as error:
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Use another --out"
         ) from error
     _point_at(path)
-    return Run(path, config)
+    run = Run(path, config)
+    if store.arrays is None:
+        run.__dict__["data"] = data  # at hand, so not read again
+    return run
 
 
 def load(path: str | Path) -> Run:
@@ -186,25 +231,31 @@ def load(path: str | Path) -> Run:
             f"{path}: written by a newer version (format {found}; this one reads up to {FORMAT})."
             " Upgrade seqlab"
         )
-    if not (path / "series.npz").exists():
-        raise SeqlabError(f"{path}: half-written: it has no series.npz. Train it again")
     try:
-        return Run(path, Config.from_json(text))
+        run = Run(path, Config.from_json(text))
     except SeqlabError as error:
         raise SeqlabError(f"{file}: {error}. Train the run again") from error
+    if run.store.arrays is not None and not (path / COPY).exists():
+        raise SeqlabError(f"{path}: half-written: it has no {COPY}. Train it again")
+    return run
 
 
-def find(path: str | Path | None = None) -> Run:
+def find(path: str | Path | None = None, kind: str | None = None) -> Run:
     """The run of this path, or without one the newest.
+
+    Args:
+        path: of its folder.
+        kind: that it must be of: ``series`` or ``images``.
 
     Raises:
         SeqlabError: there is none; saying how to make one.
     """
-    if path is not None:
-        return load(path)
-    if not LATEST.exists():
+    if path is None and not LATEST.exists():
         raise SeqlabError("no runs here yet. Make one: seqlab train sin")
-    return load(os.path.relpath(LATEST.resolve()))
+    run = load(os.path.relpath(LATEST.resolve()) if path is None else path)
+    if kind is not None:
+        run.demand(kind)
+    return run
 
 
 def listed(folder: Path = RUNS) -> list[Run]:
@@ -234,13 +285,11 @@ def written(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _record(config: Config, data: Series | Panel) -> dict[str, Any]:
+def _record(config: Config) -> dict[str, Any]:
     packages = ("seqlab", "tensorflow", "keras", "numpy")
     return {
         "format": FORMAT,
         **config.to_json(),
-        "rows": len(data) if isinstance(data, Series) else sum(map(len, data.series)),
-        "data_sha256": series_files.fingerprint(data),
         "versions": {name: version(name) for name in packages}
         | {"python": platform.python_version()},
         "processor": platform.processor() or platform.machine(),
@@ -248,9 +297,7 @@ def _record(config: Config, data: Series | Panel) -> dict[str, Any]:
 
 
 def _next_name(config: Config) -> Path:
-    data, model = Path(config.data.source).stem, config.model
-    kind = model.cell if model.model == "stacked" else f"{model.model}-{model.cell}"
-    base = f"{data}-{kind}-{model.layers}x{model.hidden}"
+    base = f"{Path(config.data.source).stem}-{config.model.name}"
     number = 1
     while (RUNS / f"{base}-{number:03}").exists():
         number += 1

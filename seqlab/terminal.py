@@ -15,8 +15,8 @@ def lay_out(*parts: Any) -> None:
 
 
 def say(*lines: str) -> None:
-    """Print lines."""
-    print(*lines, sep="\n")  # noqa: T201
+    """Print lines, at once: another program may be waiting for them."""
+    print(*lines, sep="\n", flush=True)  # noqa: T201
 
 
 def tracked(steps: Any) -> Any:

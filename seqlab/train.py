@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import losses, models, naive, runs
-from seqlab._adam import Adam
-from seqlab._tensorflow import keras, tf
+from seqlab import runs
+from seqlab._tensorflow import keras, new_graphs
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
-from seqlab.datasets import PanelSplit, Split, load, split
+from seqlab.optimizers import count_steps, make_optimizer
+from seqlab.run_data import Parts, parts
 from seqlab.runs import Run
 from seqlab.runs import load as load_run
+from seqlab.tasks import Task, task
+from seqlab.trainer import Trainer, make_trainer
 
 __all__ = [
     "Config",
@@ -29,6 +31,7 @@ __all__ = [
     "Trainer",
     "count_steps",
     "edges",
+    "evaluated_rows",
     "fit",
     "load_run",
     "make_optimizer",
@@ -38,15 +41,14 @@ __all__ = [
 
 CHUNK = 100  # batches at most in one chunk
 CHUNK_BYTES = 2**21  # and inputs at most, so that large batches travel alone
-EPOCHS, STEPS = 40, (1_000, 10_000)  # the default length of a training, and its bounds
-WARM_UP = 0.05  # share of the steps in which the learning rate rises
+EVALUATED = 1024, 2**24  # rows at most that are evaluated at once, and bytes of their inputs
 
 
 def start(
     config: Config,
     out: Path | None = None,
     callbacks: Sequence[Any] = (),
-    data: Split | PanelSplit | None = None,
+    data: Parts | None = None,
 ) -> Run:
     """Train from the beginning, in a new run folder.
 
@@ -54,15 +56,13 @@ def start(
         config: what to train on what, and how.
         out: the run folder; by default a new one in ``runs/``.
         callbacks: any Keras callbacks, beside the trainer's own.
-        data: what ``split(load(config.data), config.data, config.needs)`` gives, where that is at hand.
+        data: the second of what ``run_data.parts(config)`` gives, where that is at hand.
 
     Raises:
         SeqlabError: data, sizes or folder that cannot be used.
     """
-    if data is None:
-        data = split(load(config.data), config.data, config.needs)
-    run = runs.create(config, data.data, out)
-    return _train(run, data, callbacks)
+    whole, data = parts(config) if data is None else (data.data, data)
+    return _train(runs.create(config, whole, out), data, callbacks)
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
@@ -70,45 +70,49 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     return run if run.finished else _train(run, run.split, callbacks)
 
 
+@new_graphs()
 def fit(
     model: Any,
-    data: Split | PanelSplit,
+    data: Parts,
     config: TrainConfig,
     folder: Path,
     callbacks: Sequence[Any] = (),
     loss: Any = "mse",
+    metrics: Sequence[Any] = (),
 ) -> dict[str, list[float]]:
-    """Train a model on windows; checkpoints go to a folder, and are gone on from if some are there.
+    """Train a model on windows or images; checkpoints go to a folder, and are gone on from if there.
 
     At each of ``config.evaluations`` the validation loss is taken and a checkpoint written. At the end
-    the model holds the weights of the best evaluation, or without validation the last ones.
+    the model holds the weights of the best evaluation, or without validation the last ones; with
+    ``config.ema`` their average.
 
     Args:
-        model: takes ``[B, T, D]``, gives ``[B, P]``.
-        data: what `seqlab.datasets.split` gives.
-        config: how to train.
+        model: takes ``[B, T, D]`` and gives ``[B, P]``, or whatever the data and the loss are of.
+        data: what `seqlab.datasets.split` or `seqlab.images.load` gives.
+        config: how to train; the precision is the model's own.
         folder: for checkpoints.
         callbacks: any Keras callbacks; one of Keras' steps is a chunk of ours, one of its epochs
             the time between two evaluations.
         loss: of Keras.
+        metrics: of Keras, taken beside the loss.
 
     Returns:
-        The history: step, loss, val_loss, learning_rate, each a list.
+        The history: step, loss (of the data), penalty, each metric in training and validation, val_loss,
+        learning_rate, each a list.
 
     Raises:
         SeqlabError: the loss is not finite.
     """
-    trainer = Trainer(model.input, model.output, name="trainer")
-    steps = count_steps(config, len(data.train))
-    trainer.total_steps = steps
-    trainer.compile(optimizer=make_optimizer(config, steps), loss=loss, jit_compile=False)
-    trainer.optimizer.build(trainer.trainable_variables)
+    rows = len(data.train)
+    steps = count_steps(config, rows)
+    made = Task(model, loss, tuple(metrics))
+    trainer = make_trainer(made, config, steps, rows / config.batch)
     held = data.validation or data.train
-    validation = held.dataset(max(config.batch, 1024))
+    validation = held.dataset(evaluated_rows(config, data.train.input_shape))
     begun = validation if data.validation else validation.take(1)
-    first = trainer.evaluate(begun, verbose=0)  # also builds loss and metrics
+    first = trainer.evaluate(begun, verbose=0, return_dict=True)  # also builds loss and metrics
     keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
-    keeper.begin(float(first), newest(folder))
+    keeper.begin(first, newest(folder))
     at, chunks = edges(config, data.train.input_shape, steps)
     epochs, done = (len(at) - 1) // chunks, keeper.epochs_done(at[::chunks])
     if done < epochs and not keeper.stopped:
@@ -125,99 +129,41 @@ def fit(
     return keeper.finish()
 
 
-def count_steps(config: TrainConfig, rows: int) -> int:
-    """The steps that a config means for so many windows to train on."""
-    if config.steps is not None:
-        return config.steps
-    epoch = -(-rows // config.batch)
-    return min(max(EPOCHS * epoch, STEPS[0]), STEPS[1])
-
-
-def make_optimizer(config: TrainConfig, steps: int) -> Any:
-    """The Keras optimizer with its schedule.
-
-    - ``cosine``: from zero up to the learning rate in 5 % of the steps, then down to zero along half
-      a cosine (Loshchilov and Hutter, 2017, without restarts).
-    - ``exponential``: ``rate * 0.01 ** (step / steps)``, smoothly down to a hundredth.
-    - ``constant``.
-    """
-    rate: Any = config.learning_rate
-    if config.schedule == "cosine":
-        warm = max(1, round(WARM_UP * steps))
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - warm), warmup_target=rate, warmup_steps=warm
-        )
-    elif config.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, steps, 0.01)
-    kinds = {
-        "adam": Adam,
-        "adagrad": keras.optimizers.Adagrad,
-        "rmsprop": keras.optimizers.RMSprop,
-        "sgd": keras.optimizers.SGD,
-    }
-    return kinds[config.optimizer](learning_rate=rate, global_clipnorm=config.clip)
-
-
-class Trainer(keras.Model):
-    """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph."""
-
-    total_steps: int  # for callbacks that show progress
-
-    def train_step(self, data: Any) -> Any:
-        """K of Keras' training steps."""
-        one_batch = super().train_step
-
-        def step(k: Any) -> Any:
-            alone(lambda _: one_batch(tf.nest.map_structure(lambda batches: batches[k], data)))
-            return k + 1
-
-        # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
-        # of that sum, and with it this whole graph, as long as the process lives.
-        alone = tf.distribute.get_replica_context().merge_call
-
-        count = tf.shape(tf.nest.flatten(data)[0])[0]
-        tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
-        return self.get_metrics_result()
-
-
-def _train(run: Run, data: Split | PanelSplit, callbacks: Sequence[Any]) -> Run:
-    keras.utils.set_random_seed(run.config.train.seed)
-    config = run.config
-    model = _model(config, data)
-    _, loss = losses.head(config.model.loss, **config.model.loss_options)
-    history = fit(model, data, config.train, run.path / "checkpoints", callbacks, loss)
+def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
+    config = run.config.train
+    keras.utils.set_random_seed(config.seed)
+    made = task(run.config, data, count_steps(config, len(data.train)))
+    history = fit(
+        made.model, data, config, run.path / "checkpoints", callbacks, made.loss, made.metrics
+    )
     _write_history(run.path / "history.csv", history)
     with runs.written(run.path / "model.keras") as temporary:
-        model.save(temporary)
+        made.model.save(temporary)
     finished = Run(run.path, run.config)
-    finished.__dict__.update(model=model, split=data, data=data.data)  # at hand, so not read again
+    # At hand, so not read again.
+    finished.__dict__.update(model=made.model, split=data, data=data.data)
     return finished
 
 
-def _model(config: Config, data: Split | PanelSplit) -> Any:
-    """The model of a run, before its training."""
-    facts = models.Facts(
-        data.encoding.sizes,
-        len(data.parts),
-        data.parts[0].series.season or 1,
-        count_steps(config.train, len(data.train)),
-    )
-    model = models.build(config.model, data.train.input_shape, config.data.ahead, facts)
-    if config.model.model == "smoothed" and facts.season > 1:
-        factors = [naive.seasonal_indices(p.train.values, facts.season) for p in data.parts]
-        model.get_layer("smoothed").start_factors(np.stack(factors))
-    return model
-
-
-def edges(config: TrainConfig, input_shape: models.Shapes, steps: int) -> tuple[list[int], int]:
+def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int], int]:
     """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
-    shapes = input_shape.values() if isinstance(input_shape, dict) else [input_shape]
-    bytes_per_batch = 4 * config.batch * sum(int(np.prod(shape)) for shape in shapes)
-    most = min(CHUNK, max(1, CHUNK_BYTES // bytes_per_batch))
+    most = min(CHUNK, max(1, CHUNK_BYTES // (config.batch * _bytes(input_shape))))
     evaluations = min(config.evaluations, steps)
     chunks = -(-steps // (evaluations * most))
     evaluations = min(evaluations, steps // chunks)  # so that no chunk is empty
     return np.linspace(0, steps, evaluations * chunks + 1).round().astype(int).tolist(), chunks
+
+
+def evaluated_rows(config: TrainConfig, input_shape: Any) -> int:
+    """How many rows are evaluated at once."""
+    rows, most = EVALUATED
+    return max(config.batch, min(rows, most // _bytes(input_shape)))
+
+
+def _bytes(input_shape: Any) -> int:
+    """That the inputs of one row take."""
+    shapes = input_shape.values() if isinstance(input_shape, dict) else [input_shape]
+    return 4 * sum(int(np.prod(shape)) for shape in shapes)
 
 
 def _write_history(path: Path, history: dict[str, list[float]]) -> None:

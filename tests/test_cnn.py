@@ -5,8 +5,10 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from seqlab import cnn
+from seqlab import cnn, preprocessing
+from seqlab._batch_norm import BatchNormalization
 from seqlab.errors import SeqlabError
 
 
@@ -142,6 +144,40 @@ def test_alexnet_computes_its_groups_apart(tmp_path):
     np.testing.assert_array_equal(before[..., 128:], after[..., 128:])
 
 
+def convolved(x, kernel, bias, stride=1, pad=0):
+    """Of one image [H, W, C], as a matrix product per place, then the ReLU."""
+    x = np.pad(x, ((pad, pad), (pad, pad), (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], (0, 1))[
+        ::stride, ::stride
+    ]
+    return np.maximum(np.einsum("yxcij,ijco->yxo", views, kernel) + bias, 0)
+
+
+def normalised_and_pooled(x):
+    """Over five channels, then 3x3 by twos; the numbers are Caffe's (alpha is divided by its size)."""
+    sums = [np.square(x[..., max(0, c - 2) : c + 3]).sum(axis=-1) for c in range(x.shape[-1])]
+    x = x / (1 + 2e-5 * np.stack(sums, axis=-1)) ** 0.75
+    return np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))[::2, ::2].max(axis=(-1, -2))
+
+
+def test_alexnet_from_bytes_to_its_second_layer_is_caffes(tmp_path):
+    path, made = alexnet_file(tmp_path)
+    model = cnn.build("alexnet", (67, 67, 3), 5)
+    cnn.load_alexnet(model, path)
+    picture = np.random.default_rng(2).integers(0, 256, (67, 67, 3), np.uint8)
+    picture[..., 0] //= 4  # little red, so that the order of channels tells
+    blue_first = picture[..., ::-1] - np.array([104.007, 116.669, 122.679])
+    x = normalised_and_pooled(convolved(blue_first, *made["conv1"], stride=4))
+    kernel, bias = made["conv2"]
+    groups = [
+        convolved(x[..., :48], kernel[..., :128], bias[:128], pad=2),
+        convolved(x[..., 48:], kernel[..., 128:], bias[128:], pad=2),
+    ]
+    until = keras.Model(model.input, model.get_layer("conv2").output)
+    found = until(preprocessing.caffe(picture[None])).numpy()[0]
+    np.testing.assert_allclose(found, np.concatenate(groups, axis=-1), rtol=1e-3, atol=1e-3)
+
+
 def test_other_weights_are_refused_and_change_nothing(tmp_path):
     model = cnn.build("alexnet", (67, 67, 3), 7)
     before = model.get_layer("conv1").kernel.numpy()
@@ -274,7 +310,58 @@ def test_fit_learns_the_statistics_of_a_unit():
 
 def test_the_momentum_of_inception_suits_few_steps(built):
     kinds = {type(layer): layer for layer in built("inception10").layers}
-    assert kinds[keras.layers.BatchNormalization].momentum == 0.9
+    assert kinds[BatchNormalization].momentum == 0.9
+
+
+def normal_pair(policy):
+    """Our batch normalisation and Keras', with the same weights that are not those of the beginning."""
+    rng = np.random.default_rng(0)
+    weights = [rng.uniform(0.5, 2, 3).astype("float32") for _ in range(4)]
+    made = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(momentum=0.7, epsilon=1e-2, dtype=policy)
+        layer.build((None, 4, 5, 3))
+        layer.set_weights(weights)
+        made.append(layer)
+    return made
+
+
+def learned(layer, images, target):
+    """Outputs, what they pass on and learn, and the statistics after one step of training."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images, training=True)
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") * target)
+    gradients = tape.gradient(loss, [images, layer.gamma.value, layer.beta.value])
+    found = [outputs, *gradients, layer.moving_mean, layer.moving_variance]
+    return [np.asarray(keras.ops.cast(value, "float32")) for value in found]
+
+
+@pytest.mark.parametrize(
+    ("policy", "error"), [("float32", 2e-5), ("mixed_bfloat16", 2e-2)], ids=str
+)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batch_normalisation_gives_keras_numbers(policy, error, frozen):
+    rng = np.random.default_rng(1)
+    images = tf.constant(rng.normal(3, 2, (2, 4, 5, 3)), "float32")
+    target = rng.normal(size=(2, 4, 5, 3)).astype("float32")
+    ours, theirs = normal_pair(policy)
+    ours.trainable = theirs.trainable = not frozen
+    assert ours(images).dtype == theirs(images).dtype
+    for mine, right in zip(
+        learned(ours, images, target), learned(theirs, images, target), strict=True
+    ):
+        np.testing.assert_allclose(mine, right, rtol=error, atol=error * np.abs(right).max())
+    alone = [np.asarray(keras.ops.cast(layer(images), "float32")) for layer in (ours, theirs)]
+    np.testing.assert_allclose(*alone, rtol=error, atol=2 * error)
+
+
+def test_statistics_of_bfloat16_images_are_not_rounded():
+    layer, _ = normal_pair("mixed_bfloat16")
+    before = np.asarray(layer.moving_mean)
+    images = tf.ones((2, 4, 5, 3), tf.bfloat16)
+    assert layer(images, training=True).dtype == tf.bfloat16
+    np.testing.assert_allclose(layer.moving_mean, 0.7 * before + 0.3, rtol=1e-6)
 
 
 def test_the_ablation_has_the_networks_that_differ():

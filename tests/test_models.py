@@ -51,6 +51,14 @@ def test_save_and_load(tmp_path, name, cell):
 
 
 @pytest.mark.parametrize("name", STACKS)
+def test_dropout_reaches_the_head_of_a_single_layer(name):
+    model = models.build(ModelConfig(name, "gru", 1, 40, dropout=0.5), (4, 1))
+    x = np.random.default_rng(0).normal(size=(1, 4, 1)).astype("float32")
+    drawn = [float(model(x, training=True)[0, 0]) for _ in range(8)]
+    assert len(set(drawn)) == 8 and float(model(x)[0, 0]) == float(model(x)[0, 0])
+
+
+@pytest.mark.parametrize("name", STACKS)
 def test_the_head_reads_what_it_should(name):
     """Forwards: the last step; both ways: also the first, read last by the other stack."""
     model = models.build(ModelConfig(name, "lstm", 2, 6), (4, 1))

@@ -196,6 +196,15 @@ def test_rows_behind_the_end_keep_series_apart():
             np.testing.assert_array_equal(joined[name][number], alone[name][0], err_msg=name)
 
 
+def test_a_second_network_of_levels_and_seasons_in_one_process(tmp_path):
+    """Keras numbers layers of one class; the season's factors must find theirs all the same."""
+    season = dataclasses.replace(CONFIG, scaling="mean", season=3)
+    config = Config(season, ModelConfig("smoothed"), TrainConfig(steps=1, evaluations=1))
+    data = split(panel_tables.read_frame(long_table(), CONFIG), season, config.needs)
+    for name in "ab":
+        train.start(config, tmp_path / name, data=data)
+
+
 def test_a_label_that_training_has_not_seen_is_code_zero():
     data = split(panel_tables.read_frame(long_table(), CONFIG), CONFIG)
     stranger = dataclasses.replace(data.parts[0].series, categories=("west",))

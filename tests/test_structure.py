@@ -18,6 +18,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars"],
+    ["augmentation"],
+    ["image_config"],
     [
         "config",
         "metrics",
@@ -31,7 +33,7 @@ ORDER = [
     ],
     [
         "_unpickle",
-        "augmentation",
+        "recipes",
         "series",
         "sequences",
         "_even_times",
@@ -44,6 +46,8 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_batch_norm",
+        "_average",
         "heads",
         "_loop",
         "_states",
@@ -60,7 +64,9 @@ ORDER = [
         "_blocks",
         "tables",
         "losses",
-        "options",
+        "image_options",
+        "train_options",
+        "optimizers",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -68,7 +74,7 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["panel_tables", "series_files"],
+    ["panel_tables", "series_files", "options"],
     ["splits"],
     [
         "datasets",
@@ -82,23 +88,27 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers", "_labelled_images", "cnn"],
-    ["_image_folder"],
-    ["_drivers", "images"],
-    ["cells"],
+    ["_layers", "_labelled_images", "cnn", "_pixels"],
+    ["_image_folder", "_new_head"],
+    ["_drivers", "images", "diagnostics"],
+    ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
-    ["models"],
+    ["models", "run_data"],
+    ["tasks"],
+    ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
-    ["checkpoints", "predict", "streams", "tf1"],
-    ["forecasts", "intervals"],
-    ["callbacks", "evaluate", "audit"],
+    ["checkpoints", "predict", "image_predict", "streams", "tf1"],
+    ["forecasts", "intervals", "weights"],
+    ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
-    ["backtest"],
+    ["backtest", "watch", "transfer"],
     ["plots", "report"],
+    ["image_report", "image_plots"],
     ["terminal"],
-    ["commands", "listings", "_networks"],
+    ["image_commands"],
+    ["commands", "listings", "network_commands", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -119,8 +129,10 @@ LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
-LIGHT += ["_alexnet_file"]
-LIGHT += ["_image_folder", "images"]
+LIGHT += ["_alexnet_file", "network_commands"]
+LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
+LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
+LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from seqlab import checkpoints, runs, train
+from seqlab import checkpoints, models, runs, train
+from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
@@ -76,7 +77,7 @@ def test_chunks_take_the_steps_that_keras_would_take():
     """One chunk of ten batches, and ten of Keras' own steps on the same batches."""
     config = TrainConfig(steps=10, batch=8, evaluations=1, schedule="constant", optimizer="sgd")
     data = make(Config(DataConfig(window=6, validate=False)))
-    model = train.models.build(ModelConfig(layers=1, hidden=4), data.train.input_shape)
+    model = models.build(ModelConfig(layers=1, hidden=4), data.train.input_shape)
     twin = keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
     train.fit(model, data, config, folder=runs.Path("checkpoints"))
@@ -197,7 +198,7 @@ def test_the_first_validation_loss_is_of_all_windows_too():
     run = train.start(Config(config, SMALL.model, TrainConfig(steps=1)), data=data)
     x, y = data.validation.batch(np.arange(len(data.validation)))
     keras.utils.set_random_seed(0)
-    first = train.models.build(SMALL.model, data.train.input_shape)
+    first = models.build(SMALL.model, data.train.input_shape)
     loss = float(np.mean((first(x).numpy() - y) ** 2))
     assert run.history["val_loss"][0] == pytest.approx(loss, rel=1e-3)
 
@@ -217,3 +218,13 @@ def test_graphs_of_a_training_go_with_it(cell):
     held()  # the kernels' own graphs, which the next training uses again
     before = held()
     assert held() == before
+
+
+def test_many_trainings_in_one_process_are_no_cause_for_a_warning(monkeypatch):
+    said = []
+    logger = tf.get_logger()
+    monkeypatch.setattr(logger, "callHandlers", lambda one: said.append(one.getMessage()))
+    config = dataclasses.replace(SMALL, train=TrainConfig(steps=2, evaluations=1))
+    for _ in range(6):
+        train.start(config, data=make())
+    assert not [line for line in said if "retracing" in line]

@@ -1,0 +1,78 @@
+"""What the commands do with a run of images."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from seqlab.errors import SeqlabError
+from seqlab.terminal import lay_out, say
+
+__all__ = ["evaluate", "finish", "predict"]
+
+
+def finish(run: Any, quiet: bool) -> None:
+    """The end of ``seqlab train``: the score, and its pictures."""
+    from seqlab.image_evaluate import evaluate as score_of
+
+    score = score_of(run)
+    pictures = _draw(run, score)
+    if not quiet:
+        _show(score)
+        say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
+
+
+def evaluate(run: Any, options: Namespace) -> None:
+    """``seqlab evaluate`` of a run of images."""
+    from seqlab.image_evaluate import evaluate as score_of
+
+    if options.metrics:
+        raise SeqlabError(
+            f"`--{options.metrics[0]}` is for series, and {run.path} is of images. Leave it out"
+        )
+    if options.data_dir:
+        run = run.at(options.data_dir)
+    score = score_of(run)
+    pictures = [] if options.plot is None else _draw(run, score, options.plot)
+    if options.json:
+        plots = [str(path) for path in pictures]
+        say(json.dumps({"run": str(run.path), **score.to_json(), "plots": plots}))
+        return
+    say(f"Run {run.path}")
+    _show(score)
+    if pictures:
+        say(f"Pictures: {', '.join(map(str, pictures))}")
+
+
+def predict(options: Namespace) -> None:
+    """``seqlab predict``: the likeliest classes of picture files."""
+    from seqlab import runs as folders
+
+    run = folders.find(options.run_path, "images")
+    from seqlab.image_predict import predict as guesses_of
+
+    found = guesses_of(run, options.files)
+    if options.json:
+        pictures = [one.to_json() for one in found]
+        say(json.dumps({"run": str(run.path), "pictures": pictures}))
+        return
+    from seqlab.image_report import guess_table
+
+    lay_out(guess_table(found))
+    say(f"Run {run.path}")
+
+
+def _draw(run: Any, score: Any, file: Any = True) -> list[Path]:
+    """Every picture into the run's folder, or the confusion matrix into a file."""
+    from seqlab import image_plots, plots
+
+    figures = image_plots.all_of(run, score)
+    if file is True:
+        return plots.save_all(run, figures)
+    return [plots.save(figures["confusion.png"], Path(file))]
+
+
+def _show(score: Any) -> None:
+    from seqlab.image_report import image_tables
+
+    lay_out(*image_tables(score))

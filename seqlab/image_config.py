@@ -1,0 +1,67 @@
+"""What a run of images is made of: the set, and the network; frozen values that a JSON file can hold.
+
+This module imports nothing heavy, so that a wrong argument is refused before TensorFlow is loaded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqlab.augmentation import CHAINS, Augmentation
+from seqlab.errors import check_choice, check_fraction
+
+__all__ = ["IMAGE_SETS", "NETWORKS", "ImageConfig", "NetworkConfig"]
+
+# A test holds these equal to images.CLASSES and to cnn.NETWORKS.
+IMAGE_SETS = ("digits", "mnist", "fashion-mnist", "cifar10")
+NETWORKS = (
+    *("mlp", "lenet5", "lenet5_book", "lenet_three", "baseline", "lenet5_sigmoid"),
+    *("alexnet8", "alexnet", "vgg16", "inception10", "resnet18", "resnet_small"),
+)
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Which images, and what is done to them; see `images.load`."""
+
+    source: str = "digits"  # one of IMAGE_SETS, or a folder with a sub-folder per class
+    # Where the files of a named set are. They may move, so it does not tell two configs apart.
+    data_dir: str | None = field(default=None, compare=False)
+    validation: int | None = None  # images for validation, 0 for none; None: see images.load
+    seed: int = 0  # of the choice of validation images
+    size: tuple[int, int] | None = None  # (height, width) for a folder whose pictures differ
+    channels: int = 3  # of a folder's pictures
+    augment: str = "none"  # see augmentation.CHAINS
+
+    def __post_init__(self) -> None:
+        if self.size is not None:  # which JSON knows as a list
+            object.__setattr__(self, "size", tuple(self.size))
+        check_choice("augment", self.augment, CHAINS)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What that name stands for."""
+        return CHAINS[self.augment]
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """A network for images: everything but the shapes, which the images decide; see `cnn.build`."""
+
+    network: str = "lenet5_book"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    label_smoothing: float = 0.0  # see losses.SparseCrossEntropy
+
+    def __post_init__(self) -> None:
+        check_choice("network", self.network, NETWORKS)
+        check_fraction("label_smoothing", self.label_smoothing)
+
+    @property
+    def name(self) -> str:
+        """As in the names of runs."""
+        return self.network
+
+    @property
+    def about(self) -> str:
+        """As in lists of runs."""
+        return self.network

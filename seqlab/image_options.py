@@ -1,0 +1,99 @@
+"""From the options of `seqlab train` to the config of a run of images."""
+
+import os
+from argparse import Namespace
+from typing import Any
+
+from seqlab import recipes
+from seqlab.config import Config, ImageConfig, NetworkConfig
+from seqlab.errors import SeqlabError
+from seqlab.image_config import IMAGE_SETS, NETWORKS
+
+__all__ = ["IMAGES_ONLY", "SERIES_ONLY", "check_kind", "is_images", "make_image_config"]
+
+SERIES_ONLY = frozenset(
+    (
+        *("--target", "--id", "--wide", "--time", "--past", "--future", "--static", "--categories"),
+        *("--calendar", "--window", "--horizon", "--season", "--missing", "--short", "--scaling"),
+        *("--transform", "--difference", "--test", "--strategy", "--weigh", "--look-back"),
+        *("--segment", "--straight", "--cell", "--layers", "--bidirectional"),
+        *("--loss", "--levels", "--under"),
+    )
+)
+IMAGES_ONLY = frozenset(
+    ("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels")
+)
+OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
+USUAL = "lenet5_book"
+
+
+def is_images(options: Namespace) -> bool:
+    """Whether a command's DATA, or its --model, is of images."""
+    data = options.data
+    return data in IMAGE_SETS or options.model in NETWORKS or _has_folders(data)
+
+
+def check_kind(options: Namespace) -> None:
+    """Refuse options of the other kind of data.
+
+    Raises:
+        SeqlabError: naming the first of them.
+    """
+    images = is_images(options)
+    wrong = sorted(given(options) & (SERIES_ONLY if images else IMAGES_ONLY))
+    if wrong:
+        other, own = ("series", "images") if images else ("images", "series")
+        who = options.model if options.model in NETWORKS else options.data
+        raise SeqlabError(f"`{wrong[0]}` is for {other}, and {who} is for {own}. Leave it out")
+    if images and options.model is not None and options.model not in NETWORKS:
+        raise SeqlabError(
+            f"{options.data} are images: `--model` must be one of {', '.join(NETWORKS)}."
+            f" Received: {options.model}"
+        )
+
+
+def _has_folders(path: str) -> bool:
+    return os.path.isdir(path) and any(inside.is_dir() for inside in os.scandir(path))
+
+
+def given(options: Namespace) -> set[str]:
+    """The options that were written out, such as ``--seed``."""
+    return getattr(options, "given", set())
+
+
+def make_image_config(options: Namespace, train: dict[str, Any]) -> Config:
+    """The config of images.
+
+    Args:
+        options: of the command.
+        train: those of them that are fields of TrainConfig.
+
+    Raises:
+        SeqlabError: values that cannot be used.
+    """
+    named = options.data in IMAGE_SETS
+    folder = os.path.abspath(options.data)
+    recipe = _recipe(options)
+    images = ImageConfig(
+        options.data if named or not os.path.isdir(folder) else folder,
+        os.path.abspath(options.data_dir) if options.data_dir else None,
+        0 if options.no_validation else options.validation,
+        options.seed,
+        tuple(options.size) if options.size else None,
+        options.channels or 3,
+        options.augment or recipe.augment,
+    )
+    set_to = {n: getattr(options, n) for n in OF_NETWORKS if f"--{n}" in given(options)}
+    smoothing = options.label_smoothing
+    network = NetworkConfig(
+        options.model or USUAL,
+        {**recipe.options, **set_to},
+        recipe.label_smoothing if smoothing is None else smoothing,
+    )
+    return Config(images, network, recipe.trained(**train))
+
+
+def _recipe(options: Namespace) -> recipes.Recipe:
+    if options.recipe is None:
+        return recipes.USUAL
+    return recipes.find(options.model or USUAL, options.recipe, options.data)

@@ -1,0 +1,112 @@
+"""What a network sees in picture files: the likeliest classes of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqlab._labelled_images import Images
+from seqlab.augmentation import NONE, Augmentation
+from seqlab.errors import SeqlabError
+from seqlab.image_scores import TOP, probabilities, ranked
+from seqlab.runs import Run
+
+__all__ = ["Guess", "classify", "logits", "pictures", "predict"]
+
+SHOWN = 3  # bad files named in an error
+BATCH = 256  # images at a time
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The likeliest classes of one picture, the likeliest first, and their probabilities."""
+
+    file: str
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        both = zip(self.classes, self.probabilities, strict=True)
+        return {
+            "file": self.file,
+            "classes": [{"class": name, "probability": value} for name, value in both],
+        }
+
+
+def predict(run: Run, files: Sequence[str | Path]) -> list[Guess]:
+    """The likeliest classes of pictures, by a run of images; its own images are not needed.
+
+    Raises:
+        SeqlabError: the run is not finished, or is of series; files that are no pictures.
+    """
+    run.demand("images")
+    classes = run.record.get("classes")
+    if not classes:
+        raise SeqlabError(f"{run.path}/config.json: names no classes. Train the run again")
+    return classify(run.model, files, classes, run.config.data.augmentation)
+
+
+def classify(
+    model: Any,
+    files: Sequence[str | Path],
+    classes: Sequence[str],
+    augmentation: Augmentation = NONE,
+    count: int = TOP,
+) -> list[Guess]:
+    """The likeliest classes of pictures.
+
+    Args:
+        model: from float32 ``[B, height, width, C]`` to logits ``[B, K]``.
+        files: JPEG, PNG, GIF or BMP, of any size.
+        classes: K names.
+        augmentation: of the model's training; only its scaling counts.
+        count: how many classes each picture gets.
+
+    Raises:
+        SeqlabError: files that are no pictures; a number of names that is not the model's of classes.
+    """
+    values = pictures(files, tuple(model.input_shape[1:]))
+    images = Images(values, np.zeros(len(values), np.int32), tuple(classes), "test", augmentation)
+    found = probabilities(logits(model, images))
+    if found.shape[1] != len(classes):
+        raise SeqlabError(
+            f"`classes` must be {found.shape[1]} names, as the model has so many outputs."
+            f" Received: {len(classes)}"
+        )
+    return [
+        Guess(str(file), tuple(classes[i] for i in order), tuple(float(row[i]) for i in order))
+        for file, row, order in zip(files, found, ranked(found, count), strict=True)
+    ]
+
+
+def logits(model: Any, images: Images, batch: int = BATCH) -> np.ndarray:
+    """What a model says of images, in order ``[N, K]``; float32 whatever its precision."""
+    return np.asarray(model.predict(images.dataset(batch), verbose=0), np.float32)
+
+
+def pictures(files: Sequence[str | Path], input_shape: tuple[int, ...]) -> np.ndarray:
+    """Files as bytes ``[N, height, width, C]`` of the size and channels that a network takes.
+
+    Pictures in colour become grey for a network of one channel, and grey ones get three equal channels;
+    height and width are resized apart, as those of a folder of classes are.
+
+    Raises:
+        SeqlabError: files that are no pictures: all are looked at, and the first are named.
+    """
+    from seqlab import preprocessing  # here, because it loads TensorFlow
+
+    height, width, channels = input_shape
+    made, bad = [], []
+    for file in files:
+        try:
+            picture = preprocessing.decode(file, channels)
+            made.append(preprocessing.resized_bytes(picture, (height, width)))
+        except SeqlabError as error:
+            bad.append(str(error))
+    if bad:
+        more = f" (and {len(bad) - SHOWN} more)" if len(bad) > SHOWN else ""
+        raise SeqlabError(f"{'; '.join(bad[:SHOWN])}{more}. Name JPEG, PNG, GIF or BMP files")
+    return np.stack(made)

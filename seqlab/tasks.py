@@ -1,0 +1,77 @@
+"""What the trainer is given for a run: a model, its loss, and what else is measured of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from seqlab import cnn, losses, models, naive
+from seqlab._labelled_images import ImageSplit
+from seqlab._tensorflow import keras
+from seqlab.config import Config
+from seqlab.datasets import PanelSplit, Split
+
+__all__ = ["Task", "task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model before its training.
+
+    Attributes:
+        model: from the inputs of a batch to its outputs.
+        loss: of Keras.
+        metrics: of Keras, taken beside the loss.
+    """
+
+    model: Any
+    loss: Any
+    metrics: tuple[str, ...] = ()
+
+
+def task(config: Config, data: Any, steps: int) -> Task:
+    """The task of a config.
+
+    Args:
+        config: of the run.
+        data: its parts.
+        steps: how long it is trained.
+
+    Raises:
+        SeqlabError: a network that does not fit the data.
+    """
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.train.precision)
+    try:
+        return TASKS[config.kind](config, data, steps)
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def _series(config: Config, data: Split | PanelSplit, steps: int) -> Task:
+    facts = models.Facts(
+        data.encoding.sizes,
+        len(data.parts),
+        data.parts[0].series.season or 1,
+        steps,
+    )
+    model = models.build(config.model, data.train.input_shape, config.data.ahead, facts)
+    if config.model.model == "smoothed" and facts.season > 1:
+        factors = [naive.seasonal_indices(p.train.values, facts.season) for p in data.parts]
+        model.get_layer("smoothed").start_factors(np.stack(factors))
+    _, loss = losses.head(config.model.loss, **config.model.loss_options)
+    return Task(model, loss)
+
+
+def _images(config: Config, data: ImageSplit, _: int) -> Task:
+    network = config.model
+    shape, classes = data.train.input_shape, len(data.train.classes)
+    model = cnn.build(network.network, shape, classes, **network.options)
+    return Task(model, losses.SparseCrossEntropy(network.label_smoothing), ("accuracy",))
+
+
+TASKS: Mapping[str, Callable[[Config, Any, int], Task]] = MappingProxyType(
+    {"series": _series, "images": _images}
+)

@@ -1,0 +1,157 @@
+"""The options of `seqlab train`, of which some are those of other commands and scripts, too."""
+
+import argparse
+
+from seqlab import recipes
+from seqlab.arguments import level, natural, rate, share, whole
+from seqlab.augmentation import CHAINS
+from seqlab.config import (
+    CELLS,
+    DIFFERENCES,
+    FORECASTERS,
+    LOSSES,
+    MISSING,
+    MODELS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCALINGS,
+    SCHEDULES,
+    SHORT,
+    STRATEGIES,
+    TRANSFORMS,
+    WEIGH,
+)
+from seqlab.image_config import NETWORKS
+
+__all__ = ["add_data_options", "add_model_options", "add_train_options"]
+
+COLUMNS = {
+    "past": "columns known up to the row of a forecast",
+    "future": "columns known ahead, in rows behind the last value, too",
+    "static": "numbers that belong to a series as a whole",
+    "categories": "labels that do",
+}
+
+
+def add_model_options(to: argparse.ArgumentParser) -> None:
+    """The options that scripts share with `seqlab train`."""
+    to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
+    to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
+    to.add_argument(
+        "--hidden", type=whole, default=30, metavar="H", help="units a layer; default: 30"
+    )
+    to.add_argument("--bidirectional", action="store_true", help="read the window both ways")
+    to.add_argument(
+        "--dropout",
+        type=share,
+        default=0.0,
+        metavar="P",
+        help="share of outputs dropped; default: 0",
+    )
+    to.add_argument(
+        "--steps", type=whole, metavar="N", help="default: 40 epochs, within 1000 and 10000 steps"
+    )
+    to.add_argument(
+        "--batch", type=whole, default=32, metavar="B", help="rows a step; default: 32, images 64"
+    )
+    to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
+    to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
+    to.add_argument(
+        "--resume", action="store_true", help="go on with this command's unfinished run"
+    )
+
+
+def add_data_options(to: argparse.ArgumentParser) -> None:
+    """Which data, and how series are cut into windows."""
+    to.add_argument(
+        "data",
+        metavar="DATA",
+        help="a name from `seqlab data`; a CSV or Parquet file; a folder of classes of images",
+    )
+    to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
+    to.add_argument("--id", metavar="COLUMN", help="column that says which series a row is of")
+    to.add_argument("--wide", action="store_true", help="every other numeric column is a series")
+    to.add_argument("--time", metavar="COLUMN", help="column of times; default: the first of dates")
+    for name, what in COLUMNS.items():
+        to.add_argument(f"--{name}", nargs="+", metavar="COLUMN", help=what)
+    to.add_argument("--calendar", action="store_true", help="tell the network day, week and year")
+    to.add_argument("--window", type=whole, metavar="T", help="rows that the network sees")
+    to.add_argument("--horizon", type=whole, metavar="P", help="rows ahead that it forecasts")
+    to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
+    to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
+    to.add_argument(
+        "--short", choices=SHORT, default="error", help="too short series; default: error"
+    )
+    to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
+    to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
+    to.add_argument(
+        "--difference",
+        choices=DIFFERENCES,
+        default="none",
+        help="season: changes since the last one",
+    )
+    to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
+    to.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="direct",
+        help="the horizon at once, or step by step on its own output; default: direct",
+    )
+    to.add_argument("--validation", type=whole, metavar="N", help="rows of the validation part")
+    to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
+    to.add_argument(
+        "--look-back",
+        action="store_true",
+        help="inputs may reach back over a cut; targets never do",
+    )
+
+
+def add_train_options(to: argparse.ArgumentParser) -> None:
+    """All of `seqlab train`."""
+    add_data_options(to)
+    to.add_argument(
+        "--model",
+        choices=(*MODELS, *FORECASTERS, *NETWORKS),
+        metavar="NAME",
+        help="see `seqlab models`; default: stacked, and for images lenet5_book",
+    )
+    _images(to)
+    to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
+    to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
+    add_model_options(to)
+    to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
+    to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
+    to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")
+    to.add_argument(
+        "--no-validation",
+        action="store_true",
+        help="train on these rows, too, and keep the last weights",
+    )
+    to.add_argument("--epochs", type=whole, metavar="N", help="passes, instead of --steps")
+    to.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default: adam")
+    to.add_argument(
+        "--learning-rate", type=rate, metavar="R", help="default: 0.01, and for images 0.001"
+    )
+    to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
+    to.add_argument("--decay", type=rate, metavar="F", help="per epoch: of --schedule exponential")
+    to.add_argument("--staircase", action="store_true", help="--decay at the end of an epoch only")
+    to.add_argument("--momentum", type=share, default=0.0, metavar="M", help="of sgd and rmsprop")
+    to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
+    to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")
+    to.add_argument("--precision", choices=PRECISIONS, default="float32", help="default: float32")
+    to.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _images(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--data-dir", metavar="DIR", help="images: where the files of a named set are")
+    to.add_argument(
+        "--recipe",
+        choices=recipes.KINDS,
+        help="images: settings to start from, the chapter's or the best known",
+    )
+    to.add_argument("--augment", choices=CHAINS, help="images: random changes; default: none")
+    to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
+    to.add_argument(
+        "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
+    )
+    to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")

@@ -1,0 +1,107 @@
+"""A Keras model whose one step takes many batches, and which keeps the parts of its loss apart."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from seqlab._average import Average
+from seqlab._tensorflow import keras, tf
+from seqlab.config import TrainConfig
+from seqlab.optimizers import make_optimizer
+from seqlab.tasks import Task
+
+__all__ = ["Trainer", "make_trainer"]
+
+
+class Trainer(keras.Model):
+    """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph.
+
+    What it measures: `loss`, of the data alone; `penalty`, where its layers have one; and the metrics.
+
+    Attributes:
+        total_steps: for callbacks that show progress.
+        average: of the weights, which evaluation then uses; None for none.
+        penalty: the mean of what regularisers and the like add to the loss; None where nothing does.
+    """
+
+    total_steps: int = 0
+    average: Average | None = None
+    penalty: Any = None
+
+    def train_step(self, data: Any) -> Any:
+        """K of Keras' training steps."""
+        one_batch = super().train_step
+
+        def step(k: Any) -> Any:
+            alone(lambda _: one_batch(tf.nest.map_structure(lambda batches: batches[k], data)))
+            if self.average is not None:
+                self.average.update(self.optimizer.iterations)
+            return k + 1
+
+        # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
+        # of that sum, and with it this whole graph, as long as the process lives.
+        alone = tf.distribute.get_replica_context().merge_call
+
+        count = tf.shape(tf.nest.flatten(data)[0])[0]
+        tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
+        return self.get_metrics_result()
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Keras' own, of data and penalty; the penalty is noted."""
+        total = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self.penalty is not None:
+            self.penalty.update_state(sum(keras.ops.sum(loss) for loss in self.losses))
+        return total
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Keras' own, the loss without the penalty."""
+        found: dict[str, Any] = super().get_metrics_result()
+        if self.penalty is not None:
+            found["loss"] -= found["penalty"]
+        return found
+
+    def evaluate(self, *arguments: Any, **options: Any) -> Any:
+        """Keras' own, with the average of the weights where there is one."""
+        with self.as_evaluated():
+            return super().evaluate(*arguments, **options)
+
+    def as_evaluated(self) -> AbstractContextManager[None]:
+        """Inside, the weights have the values that evaluation uses."""
+        return nullcontext() if self.average is None else self.average.in_place()
+
+    @property
+    def evaluated(self) -> list[Any]:
+        """The weights that evaluation uses, as variables, in the order of `weights`."""
+        return self.weights if self.average is None else self.average.shadows
+
+
+def make_trainer(
+    task: Task, config: TrainConfig, steps: int, epoch: float | None = None
+) -> Trainer:
+    """The trainer of a task, ready for `fit` and `evaluate`.
+
+    Args:
+        task: a model, a loss and metrics.
+        config: how to train.
+        steps: in all.
+        epoch: steps in one.
+    """
+    trainer = Trainer(task.model.input, task.model.output, name="trainer")
+    trainer.total_steps = steps
+    optimizer = make_optimizer(config, steps, epoch)
+    trainer.compile(optimizer, task.loss, metrics=list(task.metrics) or None, jit_compile=False)
+    if config.weight_decay is not None:
+        flat = [weight for weight in trainer.trainable_variables if len(weight.shape) < 2]
+        optimizer.exclude_from_weight_decay(var_list=flat)
+    optimizer.build(trainer.trainable_variables)
+    if trainer.losses:
+        trainer.penalty = keras.metrics.Mean("penalty")
+    if config.ema is not None:
+        trainer.average = Average(trainer.weights, config.ema)
+    return trainer
