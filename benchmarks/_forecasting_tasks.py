@@ -178,17 +178,16 @@ def _standardised(part, windows, window):
 
 AIRLINE_DATA = DataConfig(
     "airline",
-    window=14,
+    window=18,
     horizon=6,
-    scaling="standard",
     difference="season",
     transform="log",
     test="1959-01",
     look_back=True,
     validate=False,
 )
-AIRLINE = ModelConfig(cell="gru", layers=1, hidden=20, dropout=0.3)
-AIRLINE_TRAINING = TrainConfig(steps=300, learning_rate=0.003, evaluations=1)
+AIRLINE = ModelConfig(layers=1, hidden=20)
+AIRLINE_TRAINING = TrainConfig(steps=100, learning_rate=0.001, evaluations=1)
 M4_DATA = DataConfig(
     "M4 Hourly",
     window=336,

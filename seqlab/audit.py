@@ -1,21 +1,23 @@
 """Proof that nothing leaks: change what lies behind a cut, do all again, and compare bit for bit.
 
 The known values behind a row are replaced by others, large ones; gaps are filled anew, the series is
-split, scaled and windowed anew. What was made for the rows before must not move by one bit.
+split, scaled and windowed anew. What was made for the rows before must not move by one bit. Of several
+series all are changed at once, each behind its own cut, and all of them are compared.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from seqlab import datasets
-from seqlab.config import DataConfig
-from seqlab.datasets import Split
+from seqlab.config import COUNTS, DataConfig
+from seqlab.datasets import Panel, PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.inspection import parts
-from seqlab.repair import lines
+from seqlab.perturbations import drawn, each, kept, perturbed, perturbed_each, place
 from seqlab.runs import Run
 from seqlab.series import NAMED, Series
 from seqlab.windows import Windows
@@ -24,6 +26,7 @@ __all__ = ["Check", "audit", "data_checks", "demand", "forecast_checks", "pertur
 
 WINDOWS = 20_000  # compared at most per part: half of them at its end, the others evenly spread
 FORECASTS = 1_000  # windows that the model is run on, evenly spread over the test part
+SHARE = 100  # of these windows, that each of many series has at least
 ORIGINS = 6  # among them, from the first to the last; and as many inside gaps, if there are any
 
 
@@ -64,97 +67,89 @@ def audit(run: Run) -> list[Check]:
     Raises:
         SeqlabError: the run is not finished, or does not say which of its values were filled.
     """
-    series, config = run.series, run.config.data
-    if config.missing != "error" and series.repair is None and config.source not in NAMED:
+    data, config = run.data, run.config.data
+    unsaid = any(one.repair is None for one in each(data)) and config.source not in NAMED
+    if config.missing != "error" and unsaid:
         raise SeqlabError(
             f"{run.path}: trained before runs recorded which values --missing filled, so that it cannot"
             " be told whether a line was drawn across a cut. Train the run again"
         )
-    checks = data_checks(series, config, run.config.needs)
+    needs = tuple(name for name in run.config.needs if name != COUNTS)  # other values are no counts
+    checks = data_checks(data, config, needs)
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    model, about, needs = run.model, run.config.model, run.config.needs
+    model, about = run.model, run.config.model
     return checks + forecast_checks(
-        series, config, lambda data: Predictor(model, data.test, about), needs
+        data, config, lambda made: Predictor(model, made.test, about), needs
     )
 
 
-def data_checks(series: Series, config: DataConfig, needs: Sequence[str] = ()) -> list[Check]:
+def data_checks(data: Series | Panel, config: DataConfig, needs: Sequence[str] = ()) -> list[Check]:
     """Whether parts share rows; whether scaler, windows and filled rows know what lies behind a cut."""
-    clean = datasets.split(series, config, needs)
-    found = parts(clean)
-    cuts = [(name, after) for name, after in zip(found, list(found.values())[1:], strict=False)]
-    checks = [_rows_apart(series, config)]
-    for name, after in cuts:  # a part ends where the next begins, whatever it says itself
-        cut = after.first_row + (config.window if config.look_back else 0)
-        changed, count = perturbed(series, cut)
-        other = datasets.split(changed, config, needs)
-        about = f"everything from {series.label(cut)} on", count
+    clean = datasets.split(data, config, needs)
+    data = kept(data, clean)
+    found = [parts(part) for part in clean.parts]
+    checks = [_rows_apart(data, config)]
+    for name, after in pairwise(found[0]):
+        # A part ends where the next begins, whatever it says itself.
+        cuts = [
+            own[after].first_row + part.back for own, part in zip(found, clean.parts, strict=True)
+        ]
+        changed, count = perturbed_each(data, cuts)
+        other = datasets.split(changed, config, needs).parts
+        about = f"everything from {place(data, cuts)} on", count
+        pairs = list(zip(clean.parts, other, strict=True))
         if name == "train":
-            checks.append(_scaler(clean, other, about))
-        checks.append(_windows(series, name, found[name], parts(other)[name], about))
-        if _drawn(series)[found[name].first_row : cut].any():
-            checks.append(_filled(series, name, found[name], parts(other)[name], about))
+            checks.append(_merged(data, [_scaler(*pair, about) for pair in pairs]))
+        checks.append(_merged(data, [_windows(*pair, name, about, len(found)) for pair in pairs]))
+        filled = [_filled(*pair, name, about) for pair in pairs]
+        if any(check.compared for check in filled):
+            checks.append(_merged(data, filled))
     return checks
 
 
 def forecast_checks(
-    series: Series,
+    data: Series | Panel,
     config: DataConfig,
-    forecaster: Callable[[Split], Callable[[Windows, np.ndarray], np.ndarray]],
+    forecaster: Callable[[Any], Callable[[Windows, np.ndarray], np.ndarray]],
     needs: Sequence[str] = (),
 ) -> list[Check]:
     """Whether forecasts made at a row, and at those before it, know what comes after it.
 
     Args:
-        series: all of it.
+        data: all of it.
         config: how it is cut.
         forecaster: from a split to a function of windows and some of their indices ``[W]``, which gives
-            forecasts ``[W, P]``.
+            forecasts ``[W, P]``. Of a panel, windows are those of all series.
         needs: what the model asks for beside the values; see `seqlab.panel.Encoding.of`.
     """
-    test = datasets.split(series, config, needs).test
-    spread = np.unique(np.linspace(0, len(test) - 1, FORECASTS).astype(int))
-    origins = _origins(series, test, spread)
-    windows = np.union1d(spread, origins)
-    rows = test.first_row + windows + test.window - 1  # the last row that each of them sees
+    clean = datasets.split(data, config, needs)
+    data = kept(data, clean)
+    tests = [part.test for part in clean.parts]
+    origins = [_origins(p.series, p.test, _spread(p.test, len(tests))) for p in clean.parts]
+    windows = [np.union1d(_spread(t, len(tests)), at) for t, at in zip(tests, origins, strict=True)]
+    begins = np.cumsum([0, *map(len, tests)])[:-1]
+    chosen = np.concatenate([own + begin for own, begin in zip(windows, begins, strict=True)])
 
-    def made(data: Series) -> np.ndarray:
-        parted = datasets.split(data, config, needs)
-        return forecaster(parted)(parted.test, windows)
+    def made(values: Series | Panel) -> np.ndarray:
+        parted = datasets.split(values, config, needs)
+        return forecaster(parted)(parted.test, chosen)
 
-    expected, checks = made(series), []
-    for kept in np.searchsorted(windows, origins) + 1:
-        origin = int(rows[kept - 1])
-        changed, count = perturbed(series, origin + 1)
-        moved = _moved(expected[:kept], made(changed)[:kept])
-        where = f"the one made at {series.label(rows[_first(moved)])}" if moved.any() else ""
-        name = f"forecasts up to {series.label(origin)}"
+    expected, checks = made(data), []
+    for k in range(max(map(len, origins))):
+        at = [own[min(k, len(own) - 1)] for own in origins]
+        early = np.concatenate([own <= last for own, last in zip(windows, at, strict=True)])
+        rows = [t.first_row + int(w) + t.window - 1 for t, w in zip(tests, at, strict=True)]
+        changed, count = perturbed_each(data, [row + 1 for row in rows])
+        moved = _moved(expected[early], made(changed)[early])
+        where = (
+            f"the one made {_made_at(clean, chosen[early][_first(moved)])}" if moved.any() else ""
+        )
+        name = f"forecasts up to {place(data, rows, k)}"
         checks.append(
             Check(name, "everything after it", count, moved.size, int(moved.sum()), where)
         )
     return checks
-
-
-def perturbed(series: Series, first: int, seed: int = 0) -> tuple[Series, int]:
-    """A series whose known values from this row on are others, and large; its gaps are filled anew.
-
-    Returns:
-        The series, and how many values were replaced.
-    """
-    values = series.values.copy()
-    filled = _drawn(series)
-    chosen = np.flatnonzero(~filled[first:]) + first
-    random = np.random.default_rng(seed)
-    size = 100 * max(float(np.abs(values).max()), 1.0)
-    shifts = random.choice([-1.0, 1.0], len(chosen)) * random.uniform(1, 2, len(chosen)) * size
-    values[chosen] += shifts.astype(values.dtype)
-    if filled.any():
-        values = lines(np.where(filled, np.nan, values).astype(values.dtype))
-    past = None if series.past is None else series.past.copy()
-    if past is not None:  # columns that are known ahead stay: they are known
-        past[first:] += size
-    return replace(series, values=values, past=past), len(chosen)
 
 
 def demand(checks: Sequence[Check], name: str) -> None:
@@ -178,25 +173,56 @@ def to_json(checks: Sequence[Check]) -> dict[str, Any]:
     return {"holds": all(check.holds for check in checks), "checks": entries}
 
 
-def _rows_apart(series: Series, config: DataConfig) -> Check:
+def _made_at(clean: Split | PanelSplit, window: int) -> str:
+    """The row at which this window of the test part was forecast, and of which series."""
+    for part in clean.parts:
+        if window < len(part.test):
+            row = part.series.label(part.test.first_row + int(window) + part.test.window - 1)
+            return f"at {row}" if isinstance(clean, Split) else f"of {part.series.name} at {row}"
+        window -= len(part.test)
+    raise IndexError(window)
+
+
+def _merged(data: Series | Panel, checks: Sequence[Check]) -> Check:
+    """The same check of every series as one."""
+    if isinstance(data, Series):
+        return checks[0]
+    found = (f"{s.name}: {c.found}" for s, c in zip(data.series, checks, strict=True) if c.found)
+    return replace(
+        checks[0],
+        compared=sum(check.compared for check in checks),
+        moved=sum(check.moved for check in checks),
+        found=next(found, ""),
+    )
+
+
+def _rows_apart(data: Series | Panel, config: DataConfig) -> Check:
     """Split the row numbers themselves: parts share none, and targets come after inputs."""
-    numbers = replace(series, values=np.arange(len(series), dtype=float), repair=None)
+    series = tuple(
+        replace(one, values=np.arange(len(one), dtype=float), repair=None) for one in each(data)
+    )
+    numbers = series[0] if isinstance(data, Series) else replace(data, series=series)
     plain = replace(config, scaling="none", layout="steps", transform="none", difference="none")
+    rows = sum(map(len, series))
+    made = [_apart(part, rows, len(series)) for part in datasets.split(numbers, plain).parts]
+    return _merged(data, made)
+
+
+def _apart(split: Split, rows: int, several: int) -> Check:
     compared = moved = 0
     found, end = "", 0
-    for name, windows in parts(datasets.split(numbers, plain)).items():
-        inputs, targets = windows.raw(_some(len(windows)))
+    for name, windows in parts(split).items():
+        inputs, targets = windows.raw(_some(len(windows), several))
         compared += inputs.size + targets.size
-        early = targets if config.look_back else inputs  # inputs may then reach back over a cut
+        early = targets if split.back else inputs  # inputs may then reach back over a cut
         wrong = int((early < end).sum() + (inputs >= targets[:, :1]).sum())
         if wrong and not found:
             late = (inputs >= targets[:, :1]).any()
             found = f"{name}: {'inputs hold targets' if late else 'rows of the part before'}"
         moved += wrong
         end = int(targets.max()) + 1
-    return Check(
-        "parts and targets are apart", "values are row numbers", len(series), compared, moved, found
-    )
+    name = "parts and targets are apart"
+    return Check(name, "values are row numbers", rows, compared, moved, found)
 
 
 def _scaler(clean: Split, other: Split, about: tuple[str, int]) -> Check:
@@ -209,22 +235,20 @@ def _scaler(clean: Split, other: Split, about: tuple[str, int]) -> Check:
     return Check("scaler", *about, moved.size, int(moved.sum()), where)
 
 
-def _windows(
-    series: Series, name: str, before: Windows, after: Windows, about: tuple[str, int]
-) -> Check:
+def _windows(clean: Split, other: Split, name: str, about: tuple[str, int], several: int) -> Check:
     """Scaled inputs and targets, as the trainer is given them."""
-    chosen, compared, count, where = _some(len(before)), 0, 0, ""
+    before, after = parts(clean)[name], parts(other)[name]
+    chosen, compared, count, where = _some(len(before), several), 0, 0, ""
     for piece in np.array_split(chosen, -(-len(chosen) // 1_000)):
         both = zip(_arrays(before.batch(piece)), _arrays(after.batch(piece)), strict=True)
         pairs = [_moved(one, other).reshape(len(piece), -1) for one, other in both]
         moved = np.concatenate(pairs, axis=1)
         compared, count = compared + moved.size, count + int(moved.sum())
         if moved.any() and not where:
-            row = before.first_row + int(piece[_first(moved)])
-            where = f"the window that begins at {series.label(row)}"
-    return Check(
-        f"{name} windows ({len(chosen):,} of {len(before):,})", *about, compared, count, where
-    )
+            row = max(0, before.first_row + int(piece[_first(moved)]))
+            where = f"the window that begins at {clean.series.label(row)}"
+    counts = f" ({len(chosen):,} of {len(before):,})" if several == 1 else ""
+    return Check(f"{name} windows{counts}", *about, compared, count, where)
 
 
 def _arrays(batch: tuple[Any, ...]) -> list[np.ndarray]:
@@ -233,37 +257,38 @@ def _arrays(batch: tuple[Any, ...]) -> list[np.ndarray]:
     return [*named.values(), *rest] if isinstance(named, dict) else list(batch)
 
 
-def _filled(
-    series: Series, name: str, before: Windows, after: Windows, about: tuple[str, int]
-) -> Check:
+def _filled(clean: Split, other: Split, name: str, about: tuple[str, int]) -> Check:
     """Values that were drawn over gaps, which must not lean on what lies behind the cut."""
-    begin, size = before.first_row, min(len(before.values), len(after.values))
-    filled = np.flatnonzero(_drawn(series)[begin : begin + size])
-    moved = _moved(before.values[filled], after.values[filled])
+    series, before, after = clean.series, parts(clean)[name].known, parts(other)[name].known
+    begin, size = max(0, parts(clean)[name].first_row), min(len(before), len(after))
+    filled = np.flatnonzero(drawn(series)[begin : begin + size])
+    moved = _moved(before[filled], after[filled])
     where = f"{series.label(begin + int(filled[_first(moved)]))}" if moved.any() else ""
     return Check(f"values filled in {name}", *about, moved.size, int(moved.sum()), where)
-
-
-def _drawn(series: Series) -> np.ndarray:
-    """``[N]``: which values were drawn, not read."""
-    return np.zeros(len(series), bool) if series.repair is None else series.repair.filled
 
 
 def _origins(series: Series, test: Windows, windows: np.ndarray) -> np.ndarray:
     """Windows whose last input row is an origin: evenly spread, and some that end inside a gap."""
     chosen = windows[np.unique(np.linspace(0, len(windows) - 1, ORIGINS).astype(int))]
     ends = test.first_row + np.arange(len(test)) + test.window - 1
-    inside = np.flatnonzero(_drawn(series)[ends])
+    inside = np.flatnonzero(drawn(series)[ends])
     if not len(inside):
         return chosen
     return np.union1d(chosen, inside[np.linspace(0, len(inside) - 1, ORIGINS).astype(int)])
 
 
-def _some(count: int) -> np.ndarray:
+def _spread(test: Windows, several: int) -> np.ndarray:
+    """Windows of one of so many series that the model is run on."""
+    count = max(FORECASTS // several, SHARE // 10)
+    return np.unique(np.linspace(0, len(test) - 1, count).astype(int))
+
+
+def _some(count: int, several: int = 1) -> np.ndarray:
     """All of so many windows; or the last ones, where a leak shows first, and some of the others."""
-    if count <= WINDOWS:
+    most = max(WINDOWS // several, SHARE)
+    if count <= most:
         return np.arange(count)
-    half = WINDOWS // 2
+    half = most // 2
     spread = np.linspace(0, count - half - 1, half).astype(int)
     return np.concatenate([spread, np.arange(count - half, count)])
 

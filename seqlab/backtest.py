@@ -10,13 +10,13 @@ import numpy as np
 
 from seqlab import evaluate
 from seqlab.config import RETRAIN, Config
+from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
-from seqlab.intervals import NOMINAL, Bands, bands, held
+from seqlab.intervals import NOMINAL, Bands, bands, held, spread
 from seqlab.origins import tested
 from seqlab.runs import Run, written
 from seqlab.series_files import fingerprint
-from seqlab.splits import test_rows
 
 __all__ = ["Backtest", "backtest", "write_csv"]
 
@@ -63,6 +63,7 @@ def backtest(
     retrain: str = "never",
     rows: int | None = None,
     progress: Callable[[Sequence[Any]], Any] = iter,
+    classical: bool = False,
 ) -> Backtest:
     """Forecast from every `step`-th row on, over the test part or from another row on.
 
@@ -75,6 +76,7 @@ def backtest(
             interrupted backtest goes on.
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
+        classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
 
     Raises:
         SeqlabError: the run is not finished; rows that do not suffice, or that the network knows.
@@ -94,8 +96,11 @@ def backtest(
         trained = 0
     else:
         forecast, made, kind, trained = _retrained(run, origins, rows, progress)
-    score = evaluate.score(at_rows, forecast)
-    score = replace(score, bands=made, intervals=tuple(held(score.truth, made, kind)))
+        predictor = None  # there is one for each origin
+    score = evaluate.score(at_rows, forecast, classical)
+    whole = spread(score.truth, forecast, made, kind, predictor, at_rows.test)
+    intervals = tuple(held(score.truth, made, kind))
+    score = replace(score, bands=made, intervals=intervals, spread=whole)
     return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
 
 
@@ -128,10 +133,9 @@ def _origins(
 ) -> list[np.ndarray]:
     """The rows of each series that are forecast first."""
     asked = config.data if start is None else replace(config.data, test=start)
-    back = config.data.window if config.data.look_back else 0
     found = []
     for part in data.parts:
-        trained = part.test.first_row + back
+        trained = part.test.first_row + part.back
         said = test_rows(part.series, asked)
         first = trained if said is None else len(part.series) - said
         if first < trained and retrain == "never":

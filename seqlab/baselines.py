@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from seqlab import naive
+from seqlab import classical, naive
 from seqlab.datasets import Split
+from seqlab.errors import SeqlabError
+from seqlab.repair import gaps_of, held
 
-__all__ = ["BASELINES", "forecasts", "spoken"]
+__all__ = ["BASELINES", "CLASSICAL", "forecasts", "spoken"]
 
 _SAMPLE = 20_000  # windows for the least squares: enough for hundreds of lags
 
@@ -30,7 +33,7 @@ def straight_line(split: Split) -> np.ndarray:
 def drift(split: Split) -> np.ndarray:
     """The last value, and the training part's mean change for each step ahead."""
     inputs, _ = split.test.raw()
-    trained = split.train.values
+    trained = split.train.known
     # From each window's last value on, what the line through the training part's ends rises by.
     rises = naive.drift(trained, split.test.horizon) - float(trained[-1])
     return inputs[:, -1:].astype(np.float64) + rises
@@ -67,12 +70,40 @@ BASELINES: dict[str, Callable[[Split], np.ndarray | None]] = {
 }
 
 
-def forecasts(split: Split) -> dict[str, np.ndarray]:
-    """Every baseline that can be computed for the test part, ``[W, P]`` in original units."""
-    made = {name: make(split) for name, make in BASELINES.items()}
+def _classical(split: Split, name: str) -> np.ndarray | None:
+    """A model of `classical`, fitted once to what the first window knows, and told what the others do."""
+    test, series = split.test, split.series
+    ends = (
+        test.first_row + test.begins(slice(None)) + test.window
+    )  # behind the last row that is known
+    if ends.min() < classical.ROWS[0]:
+        return None
+    gaps = gaps_of(series.values, series.repair)
+    known = (held(series.values[:end], gaps and gaps[:end]) for end in ends.tolist())
+    made = classical.rolled(name, known, test.horizon, series.season or 1)
+    if not np.isfinite(made).all():
+        raise SeqlabError(
+            f"{series.name}: {spoken(name)} gives values that are not finite. Leave out --classical"
+        )
+    return made
+
+
+CLASSICAL: dict[str, Callable[[Split], np.ndarray | None]] = {
+    name: partial(_classical, name=name) for name in classical.MODELS
+}
+
+
+def forecasts(split: Split, classical: bool = False) -> dict[str, np.ndarray]:
+    """Every baseline that can be computed for the test part, ``[W, P]`` in original units.
+
+    Raises:
+        SeqlabError: with `classical`, without statsforecast.
+    """
+    wanted = BASELINES | (CLASSICAL if classical else {})
+    made = {name: make(split) for name, make in wanted.items()}
     return {name: values for name, values in made.items() if values is not None}
 
 
 def spoken(name: str) -> str:
     """A name as a person writes it."""
-    return name.replace("_", " ")
+    return {"ets": "ETS", "auto_arima": "ARIMA"}.get(name, name.replace("_", " "))

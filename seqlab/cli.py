@@ -10,11 +10,24 @@ from seqlab import __version__, commands, image_commands, listings, network_comm
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
-from seqlab.train_options import add_data_options, add_model_options, add_train_options
+from seqlab.train_options import (
+    add_data_options,
+    add_model_options,
+    add_train_options,
+    add_tune_options,
+)
 
 __all__ = ["add_model_options", "main", "parser"]
 
-METRICS = ("rmse", "mae", "mape", "smape", "mase", "r2")  # a test holds this to metrics.METRICS
+METRICS = (
+    "rmse",
+    "mae",
+    "mape",
+    "smape",
+    "mase",
+    "rmsse",
+    "r2",
+)  # a test holds this to metrics.METRICS
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     add_train_options(
         _command(sub, "train", commands.train, "train a model on series or images, and score it")
     )
+    add_tune_options(_command(sub, "tune", commands.tune, "search for the options of a training"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     network_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
@@ -89,7 +103,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _classical(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "--classical", action="store_true", help="ETS and ARIMA among the baselines; takes a while"
+    )
+
+
 def _evaluate(to: argparse.ArgumentParser) -> None:
+    _classical(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument("--data-dir", metavar="DIR", help="where the images of the run are now")
     for name in METRICS:
@@ -101,6 +122,7 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
 
 
 def _backtest(to: argparse.ArgumentParser) -> None:
+    _classical(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument(
         "--start", metavar="N|TIME", help="rows at the end, or when; default: the run's test part"

@@ -3,14 +3,15 @@
 import dataclasses
 import json
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
-from seqlab.options import make_config, make_data_config
-from seqlab.terminal import lay_out, say, tracked
+from seqlab.options import make_config, make_data_config, make_search, train_command
+from seqlab.terminal import lay_out, say, searching, tracked
 
 SHOWN = 3  # series of a panel that a terminal is given
 
@@ -22,6 +23,7 @@ __all__ = [
     "show",
     "train",
     "train_run",
+    "tune",
     "windows",
 ]
 
@@ -38,6 +40,7 @@ def train(options: Namespace) -> None:
     pictures = _draw(run, score)
     if not options.quiet:
         show(score, ("rmse", "mae", "mase"))
+        say(*run.split.notes)
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
 
 
@@ -72,6 +75,44 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         ) from None
 
 
+def tune(options: Namespace) -> None:
+    """``seqlab tune``: a search for options, and a run with the best of them."""
+    config, searched = make_search(options)
+    from seqlab import _parts, tuning
+    from seqlab.datasets import load
+
+    quiet = options.quiet or options.json
+    _parts.set_threads(_parts.WEIGHTS)
+    data = load(config.data)
+    folder = Path(options.out or tuning.default_folder(config, searched, data))
+    try:
+        with nullcontext() if quiet else searching(options.trials) as report:
+            found = tuning.tune(
+                config,
+                folder,
+                searched,
+                options.trials,
+                options.jobs,
+                data,
+                report or (lambda _: None),
+            )
+        run = tuning.train_best(found, data, [] if quiet else [_progress()])
+    except KeyboardInterrupt:
+        raise SeqlabError(
+            f"interrupted; {folder} keeps the trials that are done. Go on with the same command"
+        ) from None
+    from seqlab.evaluate import evaluate as evaluate_run
+
+    score, command = evaluate_run(run), train_command(run.config)
+    if options.json:
+        made = {**found.to_json(), "run": str(run.path), "command": command}
+        say(json.dumps({**made, "score": score.to_json()}))
+    elif not options.quiet:
+        show(score, ("rmse", "mae", "mase"))
+        say(f"Best of {len(found.trials)} trials: trial {found.best + 1}. Run folder: {run.path}")
+        say(f"Database: {folder / 'study.db'}", f"Again: {command}")
+
+
 def evaluate(options: Namespace) -> None:
     """``seqlab evaluate``: the score of a run's test part, and pictures of it."""
     from seqlab import runs as folders
@@ -84,7 +125,7 @@ def evaluate(options: Namespace) -> None:
         return
     if options.data_dir:
         raise SeqlabError(f"`--data-dir` is for images, and {run.path} is of series. Leave it out")
-    score = evaluate_run(run)
+    score = evaluate_run(run, options.classical)
     names = tuple(options.metrics or METRICS)
     pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
     if options.json:
@@ -112,6 +153,7 @@ def backtest(options: Namespace) -> None:
         options.retrain,
         options.rows,
         iter if quiet else tracked,
+        options.classical,
     )
     path = Path(options.csv) if options.csv else run.path / "backtest.csv"
     files = [tester.write_csv(made, path)]
@@ -171,7 +213,8 @@ def windows(options: Namespace) -> None:
     data = split(load(config), config)
     found = [inspect(part) for part in data.parts]
     if options.json:
-        say(json.dumps({"data": config.source, "series": [one.to_json() for one in found]}))
+        series = [one.to_json() for one in found]
+        say(json.dumps({"data": config.source, "series": series, "notes": data.notes}))
         return
     from seqlab.report import window_tables
 
@@ -179,6 +222,7 @@ def windows(options: Namespace) -> None:
         lay_out(*window_tables(one))
     if len(found) > SHOWN:
         say(f"{len(found) - SHOWN} more series: --json has them all.")
+    say(*data.notes)
 
 
 def audit(options: Namespace) -> None:
@@ -189,13 +233,16 @@ def audit(options: Namespace) -> None:
     run = folders.find(options.run_path, "series")
     checks = auditor.audit(run)
     if options.json:
-        say(json.dumps({"run": str(run.path), **auditor.to_json(checks)}))
+        names = [part.series.name for part in run.split.parts]
+        say(json.dumps({"run": str(run.path), "series": names, **auditor.to_json(checks)}))
     else:
         from seqlab.report import audit_table
 
         lay_out(audit_table(checks, f"Run {run.path}"))
     auditor.demand(checks, str(run.path))
     if not options.json:
+        count = len(run.split.parts)
+        say(*([f"All {count} series were changed and compared."] if count > 1 else []))
         say(f"All {len(checks)} checks hold: nothing before a cut or an origin moved by one bit.")
 
 

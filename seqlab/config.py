@@ -13,6 +13,7 @@ from seqlab.image_config import ImageConfig, NetworkConfig
 
 __all__ = [
     "CELLS",
+    "COUNTS",
     "DIFFERENCES",
     "FORECASTERS",
     "FORMAT",
@@ -24,6 +25,7 @@ __all__ = [
     "RETRAIN",
     "SCALINGS",
     "SCHEDULES",
+    "SEARCHED",
     "SHORT",
     "STRATEGIES",
     "TRANSFORMS",
@@ -41,7 +43,10 @@ FORMAT = 1  # version of the run folder; a reader refuses what is newer than its
 CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
 MODELS = ("stacked", "bidirectional", "segments")
 FORECASTERS = ("encoder_decoder", "autoregressive", "smoothed")  # models.FORECASTERS
-LIKELIHOODS = ("gaussian", "student")
+COUNTS = (
+    "negative_binomial"  # the likelihood of counts, and what asks for them among `Config.needs`
+)
+LIKELIHOODS = ("gaussian", "student", COUNTS)
 LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", *LIKELIHOODS)
 # What a model asks for beside the values of a series; see panel.Encoding.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -57,11 +62,14 @@ SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent"
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
-SHORT = ("error", "drop")
+SHORT = ("error", "drop", "pad")
 STRATEGIES = ("direct", "recursive")
 DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 LAYOUTS = ("steps", "features")
+# What `seqlab tune` chooses, where it is not given.
+_NETWORK = ("model", "cell", "layers", "hidden", "dropout")
+SEARCHED = (*_NETWORK, "window", "scaling", "batch", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -278,6 +286,26 @@ class Config:
                 "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
                 f" without --transform. Received: {scaling}, {self.data.transform}"
             )
+        if self.model.loss == COUNTS:
+            self._check_counts()
+
+    def _check_counts(self) -> None:
+        """Scaled counts are none; see `seqlab.heads.Counts` for what the network makes of them."""
+        changed = {
+            name: getattr(self.data, name) for name in ("scaling", "transform", "difference")
+        }
+        if set(changed.values()) != {"none"}:
+            given = ", ".join(f"--{name} {value}" for name, value in changed.items())
+            raise SeqlabError(
+                f"--loss {COUNTS} is of counts as they are, and the network itself sees them over their"
+                " window's mean: use --scaling none, without --transform and --difference."
+                f" Received: {given}"
+            )
+        if self.model.model == "smoothed":
+            raise SeqlabError(
+                f"the model smoothed takes its logarithm of values, so that --loss {COUNTS} has none for"
+                " the zeros among counts. Use --loss gaussian, or another --model"
+            )
 
     @property
     def kind(self) -> str:
@@ -290,8 +318,9 @@ class Config:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the model asks for beside the values of series."""
-        return NEEDS.get(self.model.model, ())
+        """What model and loss ask for: beside the values, or of them."""
+        counts = (COUNTS,) if self.model.loss == COUNTS else ()
+        return (*NEEDS.get(self.model.model, ()), *counts)
 
     @classmethod
     def from_json(cls, text: str) -> "Config":

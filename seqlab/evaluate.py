@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from seqlab import baselines, metrics
 from seqlab.baselines import spoken
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
-from seqlab.intervals import NOMINAL, Bands, Held, bands, held
+from seqlab.intervals import NOMINAL, Bands, Held, Spread, bands, held, spread
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
 from seqlab.runs import Run, written
 from seqlab.windows import Windows
@@ -59,6 +59,7 @@ class Score:
         owners: name of each series, and how many of the W windows are its, in their order.
         intervals: what intervals around the forecasts held; empty if none were asked for or possible.
         bands: those intervals, by the share of truths that they are meant to hold.
+        spread: what all quantiles of the forecasts are worth; None where there are none.
     """
 
     metrics: dict[str, float]
@@ -75,6 +76,7 @@ class Score:
     owners: tuple[tuple[str, int], ...]
     intervals: tuple[Held, ...] = ()
     bands: Bands = field(default_factory=dict)
+    spread: Spread | None = None
 
     @property
     def verdict(self) -> str:
@@ -135,12 +137,15 @@ class Score:
             "verdict": self.verdict,
             "copy_lag": self.copy_lag,
             "intervals": [one.to_json() for one in self.intervals],
+            "quantiles": self.spread and self.spread.to_json(),
             "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
         }
 
 
-def evaluate(run: Run) -> Score:
+def evaluate(run: Run, classical: bool = False) -> Score:
     """Score a finished run on its test part, and write ``metrics.json`` into its folder.
+
+    With `classical`, also beside ETS and ARIMA.
 
     Raises:
         SeqlabError: the run is not finished, or its forecasts are not finite.
@@ -149,7 +154,7 @@ def evaluate(run: Run) -> Score:
 
     data = run.split
     predictor = Predictor(run.model, data.test, run.config.model)
-    result = with_intervals(score(data, predictor(data.test)), predictor, data)
+    result = with_intervals(score(data, predictor(data.test), classical), predictor, data)
     try:
         with written(run.path / "metrics.json") as temporary:
             temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n")
@@ -166,23 +171,34 @@ def with_intervals(
 ) -> Score:
     """The score of a split's test part with intervals around its forecasts, and what they held."""
     made, kind = bands(predictor, data, data.test, result.forecast, nominal)
-    return replace(result, bands=made, intervals=tuple(held(result.truth, made, kind)))
+    whole = spread(result.truth, result.forecast, made, kind, predictor, data.test)
+    held_by = tuple(held(result.truth, made, kind))
+    return replace(result, bands=made, intervals=held_by, spread=whole)
 
 
-def score(split: Split | PanelSplit, forecast: np.ndarray) -> Score:
+def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = False) -> Score:
     """Score forecasts ``[W, P]``, in original units, of the test part of a split.
+
+    With `classical`, also beside ETS and ARIMA; see `seqlab.baselines.CLASSICAL`.
 
     Raises:
         SeqlabError: of another shape than the targets, or not finite.
     """
     parts = split.parts
     truth = np.concatenate([part.test.raw()[1] for part in parts]).astype(np.float64)
-    scales = [metrics.mase_scale(part.train.values, part.series.season) for part in parts]
     counts = [len(part.test) for part in parts]
-    scale = np.repeat(scales, counts) if len(parts) > 1 else scales[0]
-    others = _joined([baselines.forecasts(part) for part in parts])
-    values = {name: _measure(truth, other, scale) for name, other in others.items()}
-    own = _measure(truth, forecast, scale)
+    known = [part.train.known for part in parts]
+    scale = {
+        "mase": [
+            metrics.mase_scale(values, part.series.season)
+            for values, part in zip(known, parts, strict=True)
+        ],
+        "rmsse": [metrics.rmsse_scale(values) for values in known],
+    }
+    scales = {name: np.repeat(values, counts) for name, values in scale.items()}
+    others = _joined([baselines.forecasts(part, classical) for part in parts])
+    values = {name: _measure(truth, other, scales) for name, other in others.items()}
+    own = _measure(truth, forecast, scales)
     by = "rmse" if len(parts) == 1 else "mase"
     best = min(values, key=lambda name: values[name][by])
     lowest = values[best][by]
@@ -273,10 +289,13 @@ def check_rollout(split: Split, steps: int) -> None:
 
 
 def _measure(
-    truth: np.ndarray, forecast: np.ndarray, scale: float | np.ndarray
+    truth: np.ndarray, forecast: np.ndarray, scales: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    values = {name: measure(truth, forecast) for name, measure in METRICS.items()}
-    return values | {"mase": mase(truth, forecast, scale)}
+    """Every metric; those that have a scale by that of each window ``[W]``."""
+    return {
+        name: measure(truth, forecast, *([scales[name]] if name in scales else []))
+        for name, measure in METRICS.items()
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -10,7 +10,7 @@ from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError, check_choice, check_positive
 from seqlab.likelihoods import LIKELIHOODS, check_levels
 
-__all__ = ["FLOOR", "Head", "Parameters", "Quantiles", "Rescale"]
+__all__ = ["FLOOR", "Counts", "Head", "Parameters", "Quantiles", "Rescale"]
 
 ops = keras.ops
 FLOOR = 1e-5  # how far a bounded parameter stays from its bound; targets are scaled to about 1
@@ -112,6 +112,21 @@ class Rescale(_OfLikelihood):
     def call(self, parameters: Any, scale: Any, shift: Any = None) -> Any:
         """Rescaled parameters, of the same shape."""
         return self.likelihood.rescale(parameters, scale, shift, ops.stack)
+
+
+@keras.saving.register_keras_serializable("seqlab")
+class Counts(keras.layers.Layer):
+    """``layer(past)``: windows ``[B, T, D]``, the target over one and its mean; and that ``[B, 1]``.
+
+    Counts go into a network scaled; their likelihood, to which `Rescale` gives the scale back, is of the
+    counts themselves. Source: Salinas et al. (2020), section 3.3.
+    """
+
+    def call(self, past: Any) -> tuple[Any, Any]:
+        """The target is the first feature; the others stay."""
+        scale = 1 + ops.mean(past[:, :, 0], axis=1, keepdims=True)
+        target = past[:, :, :1] / scale[:, :, None]
+        return ops.concatenate([target, past[:, :, 1:]], axis=-1), scale
 
 
 @keras.saving.register_keras_serializable("seqlab")

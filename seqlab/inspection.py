@@ -140,22 +140,25 @@ def inspect(split: Split) -> Inspection:
 
 
 def _part(series: Series, name: str, windows: Windows) -> Part:
-    begin, end = windows.first_row, windows.first_row + len(windows.values)
+    first, end = windows.first_row, windows.first_row + len(windows.values)
+    begin = max(0, first)  # rows of padding are none of the series
     filled = 0 if series.repair is None else int(series.repair.filled[begin:end].sum())
 
     def window(start: int) -> Window:
         middle = start + windows.window
-        return Window(_rows(series, start, middle), _rows(series, middle, middle + windows.horizon))
+        return Window(
+            _rows(series, max(0, start), middle), _rows(series, middle, middle + windows.horizon)
+        )
 
-    first, last = window(begin), window(begin + len(windows) - 1)
-    return Part(name, _rows(series, begin, end), filled, len(windows), first, last)
+    edges = window(first), window(first + len(windows) - 1)
+    return Part(name, _rows(series, begin, end), filled, len(windows), *edges)
 
 
 def _used(windows: Windows) -> tuple[range, range]:
     """Rows of the series that are an input of some window, and those that are a target of some."""
     begin, steps = windows.first_row, len(windows) - 1
     middle = begin + windows.window
-    return range(begin, middle + steps), range(middle, middle + steps + windows.horizon)
+    return range(max(0, begin), middle + steps), range(middle, middle + steps + windows.horizon)
 
 
 def _one_role(series: Series, found: dict[str, Windows], name: str) -> list[Unused]:
@@ -163,7 +166,9 @@ def _one_role(series: Series, found: dict[str, Windows], name: str) -> list[Unus
     windows = found[name]
     inputs, targets = _used(windows)
     following = list(found)[list(found).index(name) + 1 :]
-    before = "no window crosses the cut before them" if windows.first_row else "the series begins"
+    before = (
+        "no window crosses the cut before them" if windows.first_row > 0 else "the series begins"
+    )
     after = "no window crosses the cut behind them" if following else "the series ends"
     no_target = _rows(series, inputs.start, targets.start)
     no_input = _rows(series, inputs.stop, targets.stop)

@@ -13,8 +13,9 @@ from seqlab.windows import Windows
 if TYPE_CHECKING:  # which loads TensorFlow
     from seqlab.predict import Predictor
 
-__all__ = ["NOMINAL", "Bands", "Held", "bands", "held", "margins"]
+__all__ = ["LEVELS", "NOMINAL", "Bands", "Held", "Spread", "bands", "held", "margins", "spread"]
 
+LEVELS = tuple(i / 20 for i in range(1, 20))  # of the quantiles that stand for a likelihood
 NOMINAL = (0.8, 0.95)  # shares of truths that intervals are made to hold, unless told otherwise
 CALMEST = 0.1  # of the mean movement: a window that stands still will not do so forever
 Bands = dict[float, tuple[np.ndarray, np.ndarray]]  # nominal share to lower and upper, each [W, P]
@@ -41,6 +42,60 @@ class Held:
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What quantiles of the forecasts are worth as a whole; lower is better.
+
+    Attributes:
+        levels: of the quantiles.
+        weighted_quantile_loss: see `seqlab.interval_metrics`; without a unit.
+        crps: by these levels, in original units; that of single numbers is their mean absolute error.
+        kind: as of `Held`.
+    """
+
+    levels: tuple[float, ...]
+    weighted_quantile_loss: float
+    crps: float
+    kind: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``; undefined values are null."""
+        loss = self.weighted_quantile_loss
+        return {**asdict(self), "weighted_quantile_loss": loss if np.isfinite(loss) else None}
+
+
+def spread(
+    truth: np.ndarray,
+    forecast: np.ndarray,
+    made: Bands,
+    kind: str,
+    predictor: "Predictor | None" = None,
+    windows: Windows | None = None,
+) -> Spread | None:
+    """The score of all quantiles that there are; None if there are none.
+
+    A network of a distribution is asked for them. Around single numbers there are the ends of intervals,
+    and the forecasts themselves as medians.
+    """
+    if kind == "quantiles" and predictor is not None and windows is not None:
+        levels = predictor.every_level or LEVELS
+        found = predictor.quantiles(windows, levels)
+    elif made:
+        ends = {(1 + sign * share) / 2: made[share][sign > 0] for share in made for sign in (-1, 1)}
+        ends[0.5] = np.asarray(forecast)
+        levels = tuple(sorted(ends))
+        found = np.sort(np.stack([ends[level] for level in levels], axis=-1), axis=-1)
+    else:
+        return None
+    truth, at = np.asarray(truth, np.float64), np.array(levels)
+    return Spread(
+        tuple(levels),
+        interval_metrics.weighted_quantile_loss(truth, found, at),
+        interval_metrics.crps_from_quantiles(truth, found, at),
+        kind,
+    )
 
 
 def bands(

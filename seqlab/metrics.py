@@ -73,12 +73,20 @@ def mase_scale(training: np.ndarray, season: int | None) -> float:
     return float(np.mean(np.abs(training[lag:] - training[:-lag])))
 
 
-def rmsse(truth: np.ndarray, forecast: np.ndarray, scale: float) -> float:
+def rmsse(
+    truth: np.ndarray, forecast: np.ndarray, scale: float | np.ndarray = float("nan")
+) -> float:
     """Root mean squared error over `scale`, the training part's own (`rmsse_scale`); NaN where that is 0.
 
+    Of several series, each row has its own scale ``[W]``, by which its errors are divided before they are
+    squared; those whose scale is zero are left out.
     Source: Hyndman and Koehler (2006), in the form of the M5 competition (Makridakis et al., 2022).
     """
-    return rmse(truth, forecast) / scale if scale else float("nan")
+    squares = np.square(_error(truth, forecast)).mean(axis=-1)
+    scales = np.broadcast_to(scale, squares.shape)
+    known = scales != 0
+    means = squares[known] / np.square(scales[known])
+    return float(np.sqrt(np.mean(means))) if known.any() else float("nan")
 
 
 def rmsse_scale(training: np.ndarray) -> float:
@@ -111,5 +119,6 @@ METRICS: dict[str, Callable[..., float]] = {
     "mape": mape,
     "smape": smape,
     "mase": mase,
+    "rmsse": rmsse,
     "r2": r2,
 }

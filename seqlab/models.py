@@ -8,8 +8,9 @@ from seqlab import cells, losses
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
 from seqlab.autoregressive import Autoregressive
-from seqlab.config import ModelConfig
+from seqlab.config import COUNTS, ModelConfig
 from seqlab.encoder_decoder import EncoderDecoder
+from seqlab.heads import Counts, Rescale
 from seqlab.segments import segmented
 from seqlab.smoothed import Smoothed
 
@@ -61,10 +62,19 @@ def build(
     if config.model in FORECASTERS:
         outputs = _forecaster(config, horizon, facts)(seen)
     else:
-        features = MODELS[config.model](config, _embedded(seen, facts.sizes), horizon)
-        head, _ = losses.head(config.loss, horizon, **config.loss_options)
-        outputs = head(features)
+        outputs = _headed(config, _embedded(seen, facts.sizes), horizon)
     return keras.Model(inputs, outputs, name=config.model)
+
+
+def _headed(config: ModelConfig, seen: dict[str, Any], horizon: int) -> Any:
+    """Features of the window, and the head that the loss asks for; counts in their own scale again."""
+    scale = None
+    if config.loss == COUNTS:
+        past, scale = Counts(name="counts")(seen["past"])
+        seen = {**seen, "past": past}
+    features = MODELS[config.model](config, seen, horizon)
+    head, _ = losses.head(config.loss, horizon, **config.loss_options)
+    return head(features) if scale is None else Rescale(COUNTS)(head(features), scale)
 
 
 def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
@@ -131,7 +141,7 @@ def _with_future(config: ModelConfig, end: Any, inputs: Named, horizon: int) -> 
     return keras.layers.Dense(size, activation="tanh", name="with_future")(both)
 
 
-def _embedded(inputs: dict[str, Any], sizes: Sequence[int]) -> Named:
+def _embedded(inputs: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
     """With categories as learned vectors among the attributes ``[B, C]``."""
     codes = inputs.pop("categories", None)
     if codes is None:

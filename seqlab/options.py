@@ -1,14 +1,16 @@
-"""From the options of a command to the config that they mean."""
+"""From the options of a command to the config that they mean, and back."""
 
+import dataclasses
 import os
+import shlex
 from argparse import Namespace
 from typing import Any
 
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.config import SEARCHED, Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.image_options import check_kind, is_images, make_image_config
 
-__all__ = ["make_config", "make_data_config", "make_train_config"]
+__all__ = ["make_config", "make_data_config", "make_search", "make_train_config", "train_command"]
 
 # Options that are fields of TrainConfig, whose defaults are theirs.
 TRAINING = (
@@ -63,6 +65,29 @@ def _given(options: Namespace) -> dict[str, Any]:
     }
 
 
+def make_search(options: Namespace) -> tuple[Config, tuple[str, ...]]:
+    """The config that `seqlab tune`'s options begin with, and the names of those that are searched.
+
+    What is given is kept, and what is left out is searched.
+
+    Raises:
+        SeqlabError: options that contradict each other, or data that are images.
+    """
+    if is_images(options):
+        raise SeqlabError(
+            f"{options.data} are images, and tune searches for series. Use seqlab train"
+        )
+    given = vars(options) | ({"model": "bidirectional"} if options.bidirectional else {})
+    searched = tuple(name for name in SEARCHED if given[name] is None)
+    usual = {
+        field.name: field.default
+        for part in (DataConfig, ModelConfig, TrainConfig)
+        for field in dataclasses.fields(part)
+        if field.name in searched and field.name not in ("model", "window")
+    }
+    return make_config(Namespace(**vars(options) | usual)), searched
+
+
 def make_data_config(options: Namespace) -> DataConfig:
     """The part of it that says which rows become which windows.
 
@@ -99,6 +124,37 @@ def make_data_config(options: Namespace) -> DataConfig:
         horizon=options.horizon or (usual.horizon if usual else 1),
         **given,
     )
+
+
+def train_command(config: Config, out: str | None = None) -> str:
+    """The `seqlab train` that means this config, without the options that say what is the default.
+
+    Window and horizon are always written out, since some series have defaults of their own.
+    """
+    words = ["seqlab", "train", _shown(config.data.source)]
+    for part in (config.data, config.model, config.train):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            always = field.name in ("window", "horizon")
+            if field.name != "source" and (always or value != field.default):
+                words += _words(field.name, value)
+    return shlex.join(words + ([] if out is None else ["--out", out]))
+
+
+def _words(name: str, value: Any) -> list[str]:
+    """The option that sets a field of the config to this value."""
+    if name == "validate":
+        return ["--no-validation"]
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [flag]
+    return [flag, *map(str, value if isinstance(value, tuple) else (value,))]
+
+
+def _shown(source: str) -> str:
+    """A file as it is reached from here, where that is shorter."""
+    near = os.path.relpath(source) if os.path.isabs(source) else source
+    return near if len(near) < len(source) else source
 
 
 def _flag(name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from seqlab.config import Config
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
-from seqlab.repair import Gaps, gaps_of
+from seqlab.repair import Gaps, gaps_of, padded
 from seqlab.series import Series
 from seqlab.windows import Windows
 
@@ -60,22 +60,26 @@ def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizo
         raise SeqlabError(
             f"{series.name}: no row to forecast from has {horizon} rows behind it. Begin earlier"
         )
-    if origins.min() < window:
+    if origins.min() < window - part.padding:
         raise SeqlabError(
             f"{series.name}: the first forecast has {max(0, int(origins.min()))} rows to look at, and the"
             f" window is {window}. Begin later"
         )
     more = max(0, int(origins.max()) + horizon - len(series))
     _check_known(series, more)
+    gaps = gaps_of(series.values, series.repair)
+    values, gaps = padded(series.values, gaps, part.padding)
+    marked = part.padding if config.data.short == "pad" else None
     return Windows(
-        np.concatenate([series.values, np.zeros(more, series.values.dtype)]),
+        np.concatenate([values, np.zeros(more, series.values.dtype)]),
         window,
         horizon,
         part.scaler,
         config.data.layout,
-        gaps=_longer(gaps_of(series.values, series.repair), more),
-        beside=part.encoding.of(series, number, config.needs, config.data.calendar, more),
-        starts=origins - window,
+        -part.padding,
+        gaps=_longer(gaps, more),
+        beside=part.encoding.of(series, number, config.needs, config.data.calendar, more, marked),
+        starts=origins - window + part.padding,
     )
 
 

@@ -68,6 +68,7 @@ class Encoding:
         needs: Sequence[str],
         calendar: bool = False,
         ahead: int = 0,
+        padding: int | None = None,
     ) -> Covariates | None:
         """What a network is given beside the values of this series, all its rows; None if nothing.
 
@@ -77,6 +78,8 @@ class Encoding:
             needs: what else a model asks for: ``series``, ``phase``, ``truth``.
             calendar: whether to add the calendar's columns to those that are known ahead.
             ahead: rows beyond the last value.
+            padding: rows of it before the first value. If it is not None a past column says which rows
+                are values, 1, and which are padding, 0.
 
         Raises:
             SeqlabError: a calendar without times.
@@ -86,10 +89,12 @@ class Encoding:
             columns = self._calendar(series, ahead)
             known = [] if future is None else [future[: len(columns)]]
             future = np.concatenate([*known, columns], axis=1)
-        phase = np.arange(len(series) + ahead, dtype=np.int32) % (series.season or 1)
+        rows, before = len(series) + ahead, padding or 0
+        phase = np.arange(-before, rows, dtype=np.int32) % (series.season or 1)
+        past = _longer(_scaled(series.past, self.past), ahead)
         made = Covariates(
-            past=_longer(_scaled(series.past, self.past), ahead),
-            future=future if future is None else future[: len(series) + ahead],
+            past=past if padding is None else _marked(past, rows, before),
+            future=future if future is None else _behind(future[:rows], before),
             static=None if series.static is None else _scaled(series.static[None], self.static),
             categories=self._codes(series),
             series=np.array([number], np.int32) if "series" in needs else None,
@@ -126,6 +131,17 @@ class Encoding:
 def _longer(columns: np.ndarray | None, rows: int) -> np.ndarray | None:
     """With rows behind the end, so that it is as long as the values; no window looks at them."""
     return columns if columns is None else np.pad(columns, ((0, rows), (0, 0)))
+
+
+def _behind(columns: np.ndarray, rows: int) -> np.ndarray:
+    """With so many rows before them, which repeat the first."""
+    return np.pad(columns, ((rows, 0), (0, 0)), mode="edge")
+
+
+def _marked(columns: np.ndarray | None, rows: int, before: int) -> np.ndarray:
+    """Columns behind padding, and one more that tells them apart from it."""
+    mark = np.r_[np.zeros(before, np.float32), np.ones(rows, np.float32)][:, None]
+    return mark if columns is None else np.concatenate([_behind(columns, before), mark], axis=1)
 
 
 def _measure(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

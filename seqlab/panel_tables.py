@@ -45,8 +45,7 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
         SeqlabError: as `seqlab.tables.read_frame`, with the series; a column that does not exist, has
             two roles, or lacks a value; attributes that change within a series.
     """
-    if not isinstance(frame, pd.DataFrame):
-        frame = pd.DataFrame(frame.to_dict(as_series=False))
+    frame = tables.in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
@@ -125,15 +124,20 @@ def _ahead(
                 f"row {known + row + 1}: time {given[row]} does not go on from {made.times[-1]}:"
                 f" {expected[row]} comes next. Rows ahead must follow the last value without a gap"
             )
-    return _columns(frame, config.future, np.concatenate([rows, ahead]), config.missing)
+    return _columns(frame, config.future, np.concatenate([rows, ahead]), config.missing, known)
 
 
 def _columns(
-    frame: pd.DataFrame, names: Sequence[str], rows: np.ndarray, missing: str
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    rows: np.ndarray,
+    missing: str,
+    known: int | None = None,
 ) -> np.ndarray | None:
     """Columns ``[N, C]`` at these rows, counted from 1; 0 is a row that the table lacks.
 
-    What is missing is the last value that was known, if leave was given to fill.
+    What is missing is the last value that was known, if leave was given to fill. Rows after `known` are
+    those of steps ahead, by which they are named.
     """
     if not names:
         return None
@@ -155,7 +159,8 @@ def _columns(
     if absent.any() and missing != "interpolate":
         i, j = np.argwhere(absent)[0]
         raise SeqlabError(
-            f"row {rows[i]}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all."
+            f"row {rows[i]}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all"
+            f"{_steps(rows[absent[:, j]], known)}."
             " Fill it in, or use --missing interpolate, which repeats the last one known"
         )
     filled = pd.DataFrame(made).ffill().to_numpy()
@@ -165,6 +170,13 @@ def _columns(
             f"column {names[j]!r}: nothing is known before its first value. Begin the table there"
         )
     return filled
+
+
+def _steps(rows: np.ndarray, known: int | None) -> str:
+    """Which of these rows are steps ahead."""
+    ahead = [] if known is None else (rows[rows > known] - known).tolist()
+    more = ", ..." if len(ahead) > 10 else ""
+    return f", at steps ahead {', '.join(map(str, ahead[:10]))}{more}" if ahead else ""
 
 
 def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray | None:

@@ -65,6 +65,11 @@ class Predictor:
         return LEVELS if self._config.loss in LIKELIHOODS else ()
 
     @property
+    def every_level(self) -> tuple[float, ...]:
+        """Levels of all its quantiles, where it has them at some levels alone; else none."""
+        return tuple(self._config.levels) if self._config.loss == "quantile" else ()
+
+    @property
     def distribution(self) -> bool:
         """Whether the network gives more than single numbers."""
         return bool(self.levels)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Gaps", "Repair", "gaps_of", "held", "lines"]
+__all__ = ["Gaps", "Repair", "gaps_of", "held", "lines", "padded"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,17 @@ def gaps_of(values: np.ndarray, repair: Repair | None) -> Gaps | None:
     rows = np.arange(len(values))
     last = np.maximum.accumulate(np.where(repair.filled, 0, rows))
     return Gaps(rows - last, values[last])
+
+
+def padded(values: np.ndarray, gaps: Gaps | None, rows: int) -> tuple[np.ndarray, Gaps | None]:
+    """A series with so many rows before its first, which hold the first value, and are no gap."""
+    if not rows:
+        return values, gaps
+    longer = np.concatenate([np.full(rows, values[0], values.dtype), values])
+    if gaps is None:
+        return longer, None
+    since = np.concatenate([np.zeros(rows, gaps.since.dtype), gaps.since])
+    return longer, Gaps(since, np.concatenate([np.full(rows, values[0]), gaps.value]))
 
 
 def held(values: np.ndarray, gaps: Gaps | None) -> np.ndarray:

@@ -19,6 +19,7 @@ from seqlab.runs import Run
 if TYPE_CHECKING:  # a listing need not wait for TensorFlow
     from seqlab.backtest import Backtest
     from seqlab.tf1 import Imported
+    from seqlab.tuning import Tuning
 
 __all__ = [
     "audit_table",
@@ -30,11 +31,14 @@ __all__ = [
     "number",
     "runs_table",
     "score_tables",
+    "search_table",
     "table",
+    "trial_line",
     "window_tables",
 ]
 
 SHOWN = 30  # rows of a forecast that a terminal is given
+TRIALS = 10  # of a search, the best ones
 
 
 def console() -> Console:
@@ -85,6 +89,12 @@ def score_tables(
             for one in score.intervals
         ]
         yield table(("intervals", "hold", "mean width", "interval score"), rows)
+    if score.spread:
+        yield (
+            f"Weighted quantile loss {number(score.spread.weighted_quantile_loss)}, CRPS"
+            f" {number(score.spread.crps)} at {len(score.spread.levels)} levels ({score.spread.kind});"
+            " the CRPS of single numbers is their MAE."
+        )
     yield score.verdict
     if math.isfinite(score.skill):
         best = spoken(score.best_baseline)
@@ -97,7 +107,7 @@ def score_tables(
 
 def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
     """The score over all origins, and what each origin took."""
-    names = ("rmse", "mae", "mape", "smape", "mase")
+    names = ("rmse", "mae", "mape", "smape", "mase", "rmsse")
     yield from score_tables(made.score, names, "backtest", "origins")
     if made.trained:
         yield f"Trained anew {made.trained} times."
@@ -169,6 +179,32 @@ def import_tables(made: "Imported") -> Iterable[Table | str]:
     yield f"Not in a checkpoint, so taken as said or by default: {known}."
 
 
+def search_table(found: "Tuning", trials: int) -> Table:
+    """The best trials of a search so far, and how far it is."""
+    best = sorted(range(len(found.trials)), key=lambda i: found.trials[i].loss)[:TRIALS]
+    names = list(found.trials[0].values) if found.trials else []
+    rows = [
+        (
+            str(i + 1),
+            number(found.trials[i].loss),
+            f"{found.trials[i].seconds:.0f} s",
+            *(_value(found.trials[i].values[name]) for name in names),
+        )
+        for i in best
+    ]
+    done = f"{len(found.trials)} of {trials} trials, the best by {found.measure} of the validation part"
+    return table(("trial", found.measure, "took", *names), rows, done)
+
+
+def trial_line(found: "Tuning", place: int, trials: int) -> str:
+    """One trial of a search, and the best until then."""
+    one = found.trials[place]
+    lowest = min(trial.loss for trial in found.trials[: place + 1])
+    said = f"failed ({one.error})" if one.error else f"{found.measure} {number(one.loss)}"
+    values = "  ".join(f"{name} {_value(value)}" for name, value in one.values.items())
+    return f"trial {place + 1} of {trials}  {said}, best {number(lowest)}  {values}"
+
+
 def window_tables(found: Inspection) -> Iterable[Table | str]:
     """The parts and the cuts between them; the first and last windows; rows that go unused."""
     title = (
@@ -231,6 +267,10 @@ def _begin(part: Part) -> str:
 
 def _setting(value: Any) -> str:
     return "-" if value is None else str(value)
+
+
+def _value(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _title(name: str) -> str:

@@ -1,8 +1,8 @@
 """Series in three stretches of time, and the windows of each: split first, fitted and cut afterwards."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import overload
@@ -10,18 +10,16 @@ from typing import overload
 import numpy as np
 
 from seqlab import metrics
-from seqlab.config import DataConfig
-from seqlab.covariates import Covariates
+from seqlab.config import COUNTS, DataConfig
+from seqlab.cuts import Fit, fitting, lag_of, listed
 from seqlab.errors import SeqlabError
 from seqlab.panel import Encoding, Panel
-from seqlab.repair import gaps_of, held
+from seqlab.repair import gaps_of, held, padded
 from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows
 
-__all__ = ["PanelSplit", "Split", "split", "test_rows"]
-
-SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
+__all__ = ["PanelSplit", "Split", "split"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Split:
         test: the windows that are scored.
         scaler: fitted on the training stretch.
         encoding: of the columns beside the values, likewise.
+        back: rows by which the inputs of validation and test may reach back over their cuts.
     """
 
     series: Series
@@ -43,6 +42,7 @@ class Split:
     test: Windows
     scaler: Scaler
     encoding: Encoding
+    back: int = 0
 
     @property
     def parts(self) -> "tuple[Split, ...]":
@@ -54,6 +54,19 @@ class Split:
         """What was split."""
         return self.series
 
+    @property
+    def padding(self) -> int:
+        """Rows of it before the first value."""
+        return max(0, -self.train.first_row)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of series that are too short, a sentence each."""
+        if not self.padding:
+            return ()
+        name, rows = self.series.name, len(self.series)
+        return (f"Padded, because it has too few rows: {name} ({rows} rows).",)
+
 
 @dataclass(frozen=True)
 class PanelSplit:
@@ -63,18 +76,34 @@ class PanelSplit:
         panel: the series.
         parts: each series' own split.
         encoding: of the columns beside the values, from all training parts.
-        left_out: names of the series that are too short for it.
+        left_out: names of the series that are too short for it, and why, the arithmetic.
     """
 
     panel: Panel
     parts: tuple[Split, ...]
     encoding: Encoding
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Panel:
         """What was split."""
         return self.panel
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of series that are too short, a sentence each."""
+        rows = {one.name: len(one) for one in self.panel.series}
+        padding = [part.series.name for part in self.parts if part.padding]
+        found = {"Padded": padding, "Left out by --short drop": list(self.left_out)}
+        made = [
+            f"{what}, because they have too few rows: {listed(names, rows)}."
+            for what, names in found.items()
+            if names
+        ]
+        if self.left_out:
+            name, why = next(iter(self.left_out.items()))
+            made.append(f"{name}: {why}.")
+        return tuple(made)
 
     @cached_property
     def train(self) -> Windows:
@@ -109,6 +138,10 @@ def split(
     tried. Validation comes off the end of the rows before the test. Inputs and targets lie in one part;
     with ``config.look_back`` the targets alone do, and inputs reach back over a cut.
 
+    With ``config.short`` of ``pad`` rows stand before the first value of a series that is too short, hold
+    that value, and are marked as no value. They are inputs only: windows begin where at least two values
+    are in them, parts are sized by the values alone, and inputs reach back over the cuts.
+
     Where a line was drawn over a gap that a cut goes through, the rows before the cut hold the last
     value before the gap instead: the line leads to a value behind the cut.
 
@@ -123,104 +156,53 @@ def split(
     series = list((data,) if isinstance(data, Series) else data.series)
     if config.season is not None:
         series = [dataclasses.replace(one, season=config.season) for one in series]
-    series, cuts, left_out = _long_enough(series, config)
-    encoding = Encoding.fit(series, [cut[1] for cut in cuts])
-    parts = tuple(
-        _one(one, config, cut, encoding, encoding.of(one, number, needs, config.calendar))
-        for number, (one, cut) in enumerate(zip(series, cuts, strict=True))
-    )
+    if COUNTS in needs:
+        for one in series:
+            _check_counts(one)
+    kept, left_out = fitting(series, config)
+    encoding = Encoding.fit([fit.series for fit in kept], [fit.cuts[1] for fit in kept])
+    parts = tuple(_one(fit, number, config, encoding, needs) for number, fit in enumerate(kept))
     if config.weigh == "relative":
         parts = _weighed(parts, config.transform)
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
-def _long_enough(
-    series: list[Series], config: DataConfig
-) -> tuple[list[Series], list[tuple[int, int, int, int]], tuple[str, ...]]:
-    """The series that can be cut, and how; and the names of the others, if they may be dropped."""
-    kept, cuts = [], []
-    short: dict[str, str] = {}
-    for one in series:
-        try:
-            cuts.append(_cuts(one, config))
-            kept.append(one)
-        except SeqlabError as error:
-            short[one.name] = str(error)
-    if not short or (config.short == "drop" and kept):
-        return kept, cuts, tuple(short)
-    name, why = next(iter(short.items()))
-    if len(series) == 1:
-        raise SeqlabError(why)
-    raise SeqlabError(
-        f"{len(short)} of {len(series)} series have too few rows: {', '.join(list(short)[:10])}"
-        f"{', ...' if len(short) > 10 else ''}. {name}: {why}. Or leave them out by --short drop"
-    )
-
-
-def _cuts(series: Series, config: DataConfig) -> tuple[int, int, int, int]:
-    """Where the parts begin, and the last ends; no validation part is one of no rows."""
-    rows, horizon = len(series), config.horizon
-    need = horizon if config.look_back else config.window + horizon
-    least, said = need + horizon - 1, test_rows(series, config)
-    test = said or max(round(SHARE * rows), least)
-    before = rows - test
-    share = SHARE if said is None else SHARE * 2 / 3
-    validation = config.validation or max(round(share * rows), least)
-    validation = validation if config.validate else 0
-    if before - validation < config.window + horizon or test < need:
-        raise SeqlabError(_too_few(config, series, validation, test))
-    return 0, before - validation, before, rows
-
-
-def test_rows(series: Series, config: DataConfig) -> int | None:
-    """How many rows at the end are the test part, where the config or the series says so.
-
-    Raises:
-        SeqlabError: a time, of rows that are only counted; neither a number nor a time.
-    """
-    if config.test is None:
-        return series.test_rows
-    if config.test.isdecimal():
-        return int(config.test)
-    if series.times is None:
+def _check_counts(series: Series) -> None:
+    """Refuse what is no count, where a likelihood of counts is asked for."""
+    known = np.isfinite(series.values)  # a search is given none of the test part
+    wrong = known & ((series.values < 0) | (series.values != np.round(series.values)))
+    if wrong.any():
+        row = int(wrong.argmax())
         raise SeqlabError(
-            f"{series.name}: its rows have no times, so that --test must be a number of rows."
-            f" Received: {config.test!r}"
+            f"{series.name}: {series.label(row)} is {series.values[row]:g}, and --loss {COUNTS} is of"
+            " counts: whole numbers from 0 on. Use --loss gaussian or student, or --missing drop where"
+            " lines were drawn over gaps"
         )
-    import pandas as pd
-
-    try:
-        first = int(series.times.searchsorted(pd.Timestamp(config.test, tz=series.times.tz)))
-    except ValueError as error:
-        raise SeqlabError(
-            f"--test must be a number of rows or a time such as 2024-12-31. Received: {config.test!r}"
-        ) from error
-    return len(series) - first
 
 
 def _one(
-    series: Series,
-    config: DataConfig,
-    cuts: tuple[int, int, int, int],
-    encoding: Encoding,
-    beside: Covariates | None,
+    fit: Fit, number: int, config: DataConfig, encoding: Encoding, needs: Sequence[str]
 ) -> Split:
     """The parts of one series."""
-    gaps = gaps_of(series.values, series.repair)
-    back = config.window if config.look_back else 0
+    series, padding = fit.series, fit.padding
+    marked = padding if config.short == "pad" else None
+    beside = encoding.of(series, number, needs, config.calendar, padding=marked)
+    every, gaps = padded(series.values, gaps_of(series.values, series.repair), padding)
+    back = config.window if config.look_back or padding else 0
+    cuts = [0, *(cut + padding for cut in fit.cuts[1:])]
     pieces = [
         slice(max(0, begin - back) if end > begin else begin, end) for begin, end in pairwise(cuts)
     ]
     known = [gaps and gaps[piece] for piece in pieces]
-    values = [held(series.values[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
+    values = [held(every[piece], gap) for piece, gap in zip(pieces, known, strict=True)]
     ahead = config.ahead, config.ahead, config.horizon  # what the network gives, and what is scored
     scaler = Scaler.fit(
         config.scaling,
-        values[0],
-        config.window,
+        values[0][padding:],
+        min(config.window, fit.cuts[1] - config.ahead),
         config.ahead,
         config.transform,
-        _lag(config, series),
+        lag_of(config, series),
     )
     train, validation, test = (
         Windows(
@@ -229,7 +211,7 @@ def _one(
             horizon,
             scaler,
             config.layout,
-            piece.start,
+            piece.start - padding,
             gap,
             beside and beside[piece],
         )
@@ -237,21 +219,7 @@ def _one(
         else None
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
-    return Split(series, train, validation, test, scaler, encoding)  # type: ignore[arg-type]
-
-
-def _lag(config: DataConfig, series: Series) -> int:
-    """Rows of the season whose changes the network sees, or 0."""
-    if config.difference == "none":
-        return 0
-    if series.season is None or series.season < 2:
-        raise SeqlabError(f"{series.name}: --difference season needs to know it: use --season N")
-    if series.season + 2 > config.window:
-        raise SeqlabError(
-            f"--difference season takes {series.season} rows of the window of {config.window}, and two"
-            f" must be left. Use --window {2 * series.season} or so"
-        )
-    return series.season
+    return Split(series, train, validation, test, scaler, encoding, back)  # type: ignore[arg-type]
 
 
 def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
@@ -260,10 +228,10 @@ def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
     In sMAPE an error counts as a share of the series' size, in MASE as a share of its usual change over a
     season; the mean of those changes brings both halves to one size.
     """
-    sizes = [float(np.mean(np.abs(part.train.values))) or 1.0 for part in parts]
+    sizes = [float(np.mean(np.abs(part.train.known))) or 1.0 for part in parts]
     changes = np.array(
         [
-            metrics.mase_scale(part.train.values, part.series.season) / size
+            metrics.mase_scale(part.train.known, part.series.season) / size
             for part, size in zip(parts, sizes, strict=True)
         ]
     )
@@ -281,18 +249,3 @@ def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:
         )
         for part, cost in zip(parts, costs, strict=True)
     )
-
-
-def _too_few(config: DataConfig, series: Series, validation: int, test: int) -> str:
-    rows, need = len(series), config.window + config.horizon
-    text = (
-        f"{rows} rows; window {config.window} + horizon {config.horizon} needs {need} rows in each part,"
-        f" and the test part takes {test}, validation {validation},"
-        f" which leaves {rows - validation - test} for training."
-    )
-    fits = rows // 3 - 2 * config.horizon + 1
-    if series.test_rows:
-        fits = min(fits, series.test_rows - config.horizon)
-    if fits >= 2:
-        return f"{text} Use --window {min(fits, config.window - 1)} or less"
-    return f"{text} Use a longer series, or a smaller --horizon"

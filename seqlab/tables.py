@@ -18,7 +18,7 @@ from seqlab.errors import SeqlabError
 from seqlab.repair import Repair, lines
 from seqlab.series import Series
 
-__all__ = ["column_of", "read", "read_frame", "times_of"]
+__all__ = ["column_of", "in_pandas", "read", "read_frame", "times_of"]
 
 # Rows in the usual season of a pandas frequency, less its anchor (W-SUN is W).
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
@@ -39,7 +39,7 @@ def read(path: str | Path, target: str | None = None, missing: str = "error") ->
 
 
 def read_frame(
-    frame: pd.DataFrame,
+    frame: Any,
     target: str | None = None,
     missing: str = "error",
     name: str | None = None,
@@ -51,7 +51,7 @@ def read_frame(
     taken as evenly spaced.
 
     Args:
-        frame: one row per time.
+        frame: a pandas or polars DataFrame, one row per time.
         target: the column; by default the only numeric one.
         missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines, and
             leaves out the rows before the first value; ``drop`` drops rows without a value and takes
@@ -63,6 +63,7 @@ def read_frame(
         SeqlabError: no rows, no such column, text or infinite or missing values, times that are
             unsorted, repeated or unevenly spaced; with the row.
     """
+    frame = in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     column = column_of(frame, target)
@@ -75,6 +76,13 @@ def read_frame(
     if times is not None:
         season = _SEASONS.get((times.freqstr or "").split("-")[0])
     return Series(name or str(column), values, times, season, repair=repair)
+
+
+def in_pandas(frame: Any) -> pd.DataFrame:
+    """A DataFrame of polars as one of pandas; one of pandas as it is."""
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    return pd.DataFrame(frame.to_dict(as_series=False))
 
 
 def column_of(frame: pd.DataFrame, target: str | None) -> Any:
@@ -148,10 +156,26 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
                 f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others."
                 " Correct it; all must be there, in one form, best as 2024-12-31"
             )
+        _check_zones(column, name)
         return pd.DatetimeIndex(times, name=name)
     if time is not None:
         raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
     return None
+
+
+def _check_zones(column: pd.Series, name: Any) -> None:
+    """Refuse times of several zones: in which of them is it nine o'clock?"""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return  # of one zone, summer time or not
+    found = column.astype(str).str.extract(r":\d\d(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)\s*$")[0]
+    offsets = found.str.replace("Z", "+0000").str.replace(":", "")
+    other = (offsets != offsets.iloc[0]).to_numpy() & offsets.notna().to_numpy()
+    if other.any():
+        row = int(other.argmax())
+        raise SeqlabError(
+            f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is of another time zone than"
+            f" {column.iloc[0]!r}. Write all times in one zone, UTC say"
+        )
 
 
 def _parsed(column: pd.Series) -> pd.Series:

@@ -59,10 +59,17 @@ def _series(config: Config, data: Split | PanelSplit, steps: int) -> Task:
     )
     model = models.build(config.model, data.train.input_shape, config.data.ahead, facts)
     if config.model.model == "smoothed" and facts.season > 1:
-        factors = [naive.seasonal_indices(p.train.values, facts.season) for p in data.parts]
+        factors = [_factors(part.train.known, facts.season) for part in data.parts]
         model.get_layer("smoothed").start_factors(np.stack(factors))
     _, loss = losses.head(config.model.loss, **config.model.loss_options)
     return Task(model, loss)
+
+
+def _factors(values: np.ndarray, season: int) -> np.ndarray:
+    """What seasonal factors begin at, ``[season]``: of padded series, which are too short, at ones."""
+    if len(values) < 2 * season:
+        return np.ones(season)
+    return naive.seasonal_indices(values, season)
 
 
 def _images(config: Config, data: ImageSplit, _: int) -> Task:

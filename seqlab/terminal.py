@@ -1,8 +1,10 @@
 """What commands say: lines, tables, and how far long work is. rich is loaded where it is needed."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["lay_out", "say", "tracked"]
+__all__ = ["lay_out", "say", "searching", "tracked"]
 
 
 def lay_out(*parts: Any) -> None:
@@ -15,8 +17,9 @@ def lay_out(*parts: Any) -> None:
 
 
 def say(*lines: str) -> None:
-    """Print lines, at once: another program may be waiting for them."""
-    print(*lines, sep="\n", flush=True)  # noqa: T201
+    """Print lines, if there are any, at once: another program may be waiting for them."""
+    if lines:
+        print(*lines, sep="\n", flush=True)  # noqa: T201
 
 
 def tracked(steps: Any) -> Any:
@@ -34,3 +37,26 @@ def tracked(steps: Any) -> Any:
 def _said(k: int, count: int) -> int:
     say(f"origin {k + 1} of {count}")
     return k
+
+
+@contextmanager
+def searching(trials: int) -> Iterator[Callable[[Any], None]]:
+    """What shows how far a search is: a table on a terminal, a line per trial elsewhere."""
+    from rich.live import Live
+
+    from seqlab.report import console, search_table, trial_line
+
+    screen = console()
+    if screen.is_terminal:
+        with Live(console=screen, auto_refresh=False) as live:
+            yield lambda found: live.update(search_table(found, trials), refresh=True)
+        return
+    shown = 0
+
+    def report(found: Any) -> None:
+        nonlocal shown
+        for number in range(shown, len(found.trials)):
+            say(trial_line(found, number, trials))
+        shown = len(found.trials)
+
+    yield report

@@ -33,6 +33,7 @@ __all__ = [
     "edges",
     "evaluated_rows",
     "fit",
+    "fitted",
     "load_run",
     "make_optimizer",
     "resume",
@@ -129,19 +130,24 @@ def fit(
     return keeper.finish()
 
 
+def fitted(
+    config: Config, data: Parts, folder: Path, callbacks: Sequence[Any] = ()
+) -> tuple[Any, dict[str, list[float]]]:
+    """A new model of this config, trained: it and its history. Arguments and errors as of `fit`."""
+    keras.utils.set_random_seed(config.train.seed)
+    made = task(config, data, count_steps(config.train, len(data.train)))
+    history = fit(made.model, data, config.train, folder, callbacks, made.loss, made.metrics)
+    return made.model, history
+
+
 def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
-    config = run.config.train
-    keras.utils.set_random_seed(config.seed)
-    made = task(run.config, data, count_steps(config, len(data.train)))
-    history = fit(
-        made.model, data, config, run.path / "checkpoints", callbacks, made.loss, made.metrics
-    )
+    model, history = fitted(run.config, data, run.path / "checkpoints", callbacks)
     _write_history(run.path / "history.csv", history)
     with runs.written(run.path / "model.keras") as temporary:
-        made.model.save(temporary)
+        model.save(temporary)
     finished = Run(run.path, run.config)
     # At hand, so not read again.
-    finished.__dict__.update(model=made.model, split=data, data=data.data)
+    finished.__dict__.update(model=model, split=data, data=data.data)
     return finished
 
 

@@ -16,6 +16,7 @@ from seqlab.config import (
     PRECISIONS,
     SCALINGS,
     SCHEDULES,
+    SEARCHED,
     SHORT,
     STRATEGIES,
     TRANSFORMS,
@@ -23,7 +24,7 @@ from seqlab.config import (
 )
 from seqlab.image_config import NETWORKS
 
-__all__ = ["add_data_options", "add_model_options", "add_train_options"]
+__all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
 COLUMNS = {
     "past": "columns known up to the row of a forecast",
@@ -35,6 +36,13 @@ COLUMNS = {
 
 def add_model_options(to: argparse.ArgumentParser) -> None:
     """The options that scripts share with `seqlab train`."""
+    _network(to)
+    to.add_argument(
+        "--resume", action="store_true", help="go on with this command's unfinished run"
+    )
+
+
+def _network(to: argparse.ArgumentParser) -> None:
     to.add_argument("--cell", choices=CELLS, default="lstm", help="default: lstm")
     to.add_argument("--layers", type=whole, default=2, metavar="N", help="default: 2")
     to.add_argument(
@@ -56,9 +64,6 @@ def add_model_options(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--seed", type=natural, default=0, metavar="N", help="default: 0")
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
-    to.add_argument(
-        "--resume", action="store_true", help="go on with this command's unfinished run"
-    )
 
 
 def add_data_options(to: argparse.ArgumentParser) -> None:
@@ -80,7 +85,7 @@ def add_data_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--season", type=whole, metavar="N", help="rows per season, for the baselines")
     to.add_argument("--missing", choices=MISSING, default="error", help="default: error")
     to.add_argument(
-        "--short", choices=SHORT, default="error", help="too short series; default: error"
+        "--short", choices=SHORT, default="error", help="too few rows in a series; default: error"
     )
     to.add_argument("--scaling", choices=SCALINGS, default="last", help="default: last")
     to.add_argument("--transform", choices=TRANSFORMS, default="none", help="first; default: none")
@@ -116,9 +121,33 @@ def add_train_options(to: argparse.ArgumentParser) -> None:
         help="see `seqlab models`; default: stacked, and for images lenet5_book",
     )
     _images(to)
+    add_model_options(to)
+    _training(to)
+
+
+def add_tune_options(to: argparse.ArgumentParser) -> None:
+    """All of `seqlab tune`."""
+    add_data_options(to)
+    to.add_argument("--model", choices=(*MODELS, *FORECASTERS), help="default: searched")
+    _network(to)
+    _training(to)
+    to.set_defaults(**dict.fromkeys(SEARCHED))
+    names = ", ".join(f"--{name.replace('_', '-')}" for name in SEARCHED)
+    to.description = (
+        f"Search for the options of a training. Those that are left out of {names} are searched."
+    )
+    to.add_argument(
+        "--trials", type=whole, default=20, metavar="N", help="networks to try; default: 20"
+    )
+    to.add_argument(
+        "--jobs", type=whole, default=1, metavar="J", help="of them at a time; default: 1"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
     to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
-    add_model_options(to)
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
     to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")

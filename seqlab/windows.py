@@ -27,7 +27,8 @@ class Windows:
         horizon: P, rows of target, which follow the input at once.
         scaler: fitted on the training part.
         layout: ``steps`` gives inputs ``[B, T, D]``; ``features`` gives ``[B, D, T]``.
-        first_row: the stretch's first row, counted in the whole series.
+        first_row: the stretch's first row, counted in the whole series; below 0 where rows of padding
+            stand before that.
         gaps: what was known at each row, where some values were drawn over gaps; else None.
         beside: what the network is given beside the values; None if nothing.
         starts: ``[W]``, the first row of each window; None where window w starts at row w.
@@ -87,6 +88,11 @@ class Windows:
             return shape if self.layout == "steps" else shape[::-1]
         shapes = {name: array.shape[1:] for name, array in self.given(slice(1)).items()}
         return shapes | ({"truth": (self.horizon,)} if self.beside.truth else {})
+
+    @property
+    def known(self) -> np.ndarray:
+        """The stretch of one series without padding, ``[N]``."""
+        return self.values[max(0, -self.first_row) :]
 
     def begins(self, indices: np.ndarray | slice) -> np.ndarray:
         """The first row of each of these windows, counted in `values`."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import audit, cli, datasets, repair, runs, splits, tables, windows
+from seqlab import audit, cli, datasets, perturbations, repair, runs, splits, tables, windows
 from seqlab.config import SCALINGS, Config, DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.scaling import Scaler
@@ -225,3 +225,98 @@ def test_columns_models_and_windows_that_look_back_are_audited_too():
 def linear_of_past(data):
     """A forecaster that reads columns of its window, too."""
     return lambda windows, indices: windows.given(indices)["past"].sum(axis=-1)[:, -3:]
+
+
+# Several series
+
+
+def panel(*extra):
+    """Two long series, one with gaps, and others."""
+    own = dataclasses.replace(multisine(300), name="own", repair=None)
+    return datasets.Panel("p", (own, dataclasses.replace(gapped(*GAPS), name="gapped"), *extra))
+
+
+PADDED = dataclasses.replace(CONFIG, short="pad", scaling="last")
+
+
+@pytest.mark.parametrize("scaling", ["last", "standard", "window"])
+def test_no_series_of_a_panel_leaks_as_built(scaling):
+    short = dataclasses.replace(multisine(16), name="short")
+    config = dataclasses.replace(PADDED, scaling=scaling)
+    checks = audit.data_checks(panel(short), config, ("series", "truth"))
+    checks += audit.forecast_checks(panel(short), config, linear_of_past, ("series", "truth"))
+    assert all(check.holds and check.compared for check in checks)
+    assert "behind" not in checks[1].changed and "the cut in each of 3 series" in checks[1].changed
+    assert {c.name for c in checks} >= {
+        "scaler",
+        "train windows",
+        "validation windows",
+        "values filled in validation",
+        "forecasts up to origin 1 in each of 3 series",
+    }
+    # What is compared is of all of them.
+    alone = audit.data_checks(panel().series[0], config)
+    assert checks[0].compared > 2 * alone[0].compared
+
+
+def test_each_series_is_changed_from_its_own_row_on():
+    data = datasets.Panel("p", (multisine(90), dataclasses.replace(multisine(70), name="other")))
+    changed, count = perturbations.perturbed_each(data, [80, 33])
+    moved = [a.values != b.values for a, b in zip(changed.series, data.series, strict=True)]
+    assert [np.flatnonzero(one).tolist() for one in moved] == [[*range(80, 90)], [*range(33, 70)]]
+    assert count == 10 + 37
+
+
+def test_a_leak_of_one_series_is_found_and_the_series_named(monkeypatch):
+    def leaking(data, config, needs=()):
+        made = split(data, config, needs)
+        first, second = made.parts
+        values = data.series[1].values
+        late = Scaler.fit(config.scaling, values, config.window, config.horizon)
+        train = dataclasses.replace(second.train, scaler=late)
+        second = dataclasses.replace(second, train=train, scaler=late)
+        return dataclasses.replace(made, parts=(first, second))
+
+    monkeypatch.setattr(datasets, "split", leaking)
+    checks = [c for c in audit.data_checks(panel(), CONFIG) if not c.holds]
+    assert [check.name for check in checks] == ["scaler", "train windows"]
+    assert all(check.found.startswith("gapped: ") for check in checks)
+
+
+def test_constants_of_all_series_that_know_a_cut_are_found(monkeypatch):
+    past = np.random.default_rng(0).normal(size=(300, 1))
+    data = datasets.Panel("p", tuple(dataclasses.replace(s, past=past) for s in panel().series))
+    fit = splits.Encoding.fit
+    assert all(check.holds for check in audit.data_checks(data, CONFIG))
+    monkeypatch.setattr(
+        splits.Encoding, "fit", lambda series, rows: fit(series, [n + 5 for n in rows])
+    )
+    assert "train windows" in {c.name for c in audit.data_checks(data, CONFIG) if not c.holds}
+
+
+def test_a_forecast_that_looks_at_another_series_is_found():
+    def leaking(data):
+        return lambda windows, indices: np.repeat(windows.raw(indices[::-1])[1][:, :1], 3, axis=1)
+
+    checks = audit.forecast_checks(panel(), CONFIG, leaking)
+    found = [check.found for check in checks if not check.holds]
+    assert found and found[0].startswith("the one made of ")
+
+
+def test_many_series_share_the_windows_that_are_compared():
+    assert len(audit._some(50_000)) == audit.WINDOWS
+    assert len(audit._some(50_000, 40)) == audit.WINDOWS // 40
+    assert len(audit._some(50_000, 10_000)) == audit.SHARE
+
+
+def test_the_command_audits_a_run_of_several_series(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{np.sin(i / 4):.3f},{np.cos(i / 5):.3f}" for i in range(150)]
+    (tmp_path / "loads.csv").write_text("\n".join(["east,west", *rows]) + "\n")
+    small = ["--window", "5", "--steps", "2", "--hidden", "4", "--layers", "1", "--quiet"]
+    assert cli.main(["train", "loads.csv", "--wide", *small]) == 0
+    assert cli.main(["audit"]) == 0
+    said = capsys.readouterr().out
+    assert "in each of 2 series" in said and "All 2 series were changed and compared." in said
+    assert cli.main(["audit", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["series"] == ["east", "west"]

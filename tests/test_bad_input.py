@@ -76,6 +76,19 @@ FILES = {
         table([f"{d} 0{d == DAYS[6]:d}:00" for d in DAYS]),
         *("row 7", "2024-01-07 01:00", "off the usual step of 1 days", "Resample"),
     ),
+    "two time zones": (
+        table(
+            [
+                f"{d}T00:00{'Z' if d < DAYS[4] else '+00:00' if d < DAYS[9] else '-05:00'}"
+                for d in DAYS
+            ]
+        ),
+        *("row 10, column 'day'", "'2024-01-10T00:00-05:00'", "another time zone", "UTC say"),
+    ),
+    "some with a zone": (
+        table([f"{d}T00:00{'+01:00' if d == DAYS[4] else ''}" for d in DAYS]),
+        *("row 5, column 'day'", "'2024-01-05T00:00+01:00' is not a time like the others"),
+    ),
     "too few": (
         table(),
         *("28 rows", "window 30 + horizon 1 needs 31 rows", "test part takes 31", "validation 31"),
@@ -114,6 +127,19 @@ def test_the_window_that_is_proposed_fits(refused):
         config = make_config(options).data
         split(load(config), config)  # would raise
     named(refused("train", "airline", "--horizon", "60"), "longer series, or a smaller --horizon")
+
+
+def test_a_constant_series_is_trained_on_and_what_is_undefined_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.csv").write_text("v\n" + "5\n" * 90)
+    words = ["--window", "6", "--horizon", "2", "--steps", "2", "--hidden", "4"]
+    assert cli.main(["train", "my.csv", *words]) == 0
+    said = capsys.readouterr().out
+    named(said, "as good as persistence", "Undefined here (MASE)", "nothing changes")
+    assert "nan" not in said
+    assert cli.main(["forecast", "--json"]) == 0
+    points = json.loads(capsys.readouterr().out)["forecast"]
+    assert [point["forecast"] for point in points] == [5.0, 5.0]
 
 
 # Options

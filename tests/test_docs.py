@@ -32,6 +32,8 @@ def folder(tmp_path, monkeypatch):
     days = np.arange("2024-01-01", "2025-03-01", dtype="datetime64[D]").astype(str)
     rows = [f"{day},{20 + 5 * np.sin(i / 7 * 6.283):.3f}" for i, day in enumerate(days)]
     (tmp_path / "my.csv").write_text("\n".join(["date,sales", *rows]) + "\n")
+    counts = np.random.default_rng(0).poisson(4 + 3 * np.sin(np.arange(200) / 7 * 6.283))
+    (tmp_path / "pieces.csv").write_text("\n".join(["pieces", *map(str, counts)]) + "\n")
     (tmp_path / "shops.csv").write_text("".join(shops()))
     loads = [f"{np.sin(i / 4):.3f},{np.cos(i / 4):.3f}\n" for i in range(600)]
     (tmp_path / "loads.csv").write_text("".join(["east,west\n", *loads]))
@@ -62,6 +64,8 @@ def commands(text):
 def test_commands(text, folder, capsys):
     cli.main(["train", "my.csv", "--steps", "20", "--hidden", "4", "--quiet"])
     for words in commands(text):
+        if words[:2] == ["seqlab", "tune"]:
+            pytest.importorskip("optuna")
         if words[0] == "seqlab":
             long = words[1] == "train" and not {"--steps", "--epochs"} & set(words)
             short = ["--steps", "20"] if long else []

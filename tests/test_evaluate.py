@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from seqlab import evaluate
+from seqlab import evaluate, intervals
 from seqlab.config import DataConfig
-from seqlab.datasets import Series, split
+from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
 
 
@@ -115,3 +115,53 @@ def test_rollout_scores_each_decade_and_knows_its_bounds():
     assert errors == pytest.approx({10: 0.5, 100: 0.5, 150: 0.5})
     with pytest.raises(SeqlabError, match="--rollout 295"):
         evaluate.rollout(Exact(line.values), data, 1000)
+
+
+class Sure:
+    """Stands for a network that gives quantiles: as far from 7 as their level is from a half."""
+
+    every_level = ()
+
+    def quantiles(self, windows, levels):
+        return np.broadcast_to(7 + 2 * np.asarray(levels) - 1, (2, 1, len(levels)))
+
+
+def test_quantiles_are_scored_as_a_whole():
+    truth, forecast = np.array([[7.0], [9.0]]), np.array([[7.0], [7.0]])
+    bands = {0.8: (truth - 4, forecast + 3), 0.5: (forecast - 1, forecast + 1)}
+    assert intervals.spread(truth, forecast, {}, "none") is None
+    ends = intervals.spread(truth, forecast, bands, "conformal")
+    np.testing.assert_allclose(ends.levels, (0.1, 0.25, 0.5, 0.75, 0.9))
+    assert ends.weighted_quantile_loss == pytest.approx(2 * (1.2 + 3.0) / 16 / 5)
+    one = {share: (low[1:], high[1:]) for share, (low, high) in bands.items()}
+    late = intervals.spread(truth[1:], forecast[1:], one, "conformal")
+    assert late.weighted_quantile_loss == pytest.approx(2 * 3.0 / 9 / 5)
+    own = intervals.spread(truth, forecast, bands, "quantiles", Sure(), object())
+    assert own.levels == intervals.LEVELS and len(own.levels) == 19
+    # Of a uniform distribution from 6 to 8: 1/6 at its middle, and 2 - 1/3 one beyond its end.
+    assert own.crps == pytest.approx((1 / 6 + 2 - 1 / 3) / 2, rel=0.01)
+    levels = np.array(own.levels)
+    low, high = np.abs(2 * levels - 1), 9 - (7 + 2 * levels - 1)
+    pinball = np.where(levels > 0.5, 1 - levels, levels) * low, levels * high
+    assert own.weighted_quantile_loss == pytest.approx(2 * np.sum(pinball) / 16 / 19)
+    Sure.every_level = (0.3, 0.6)
+    assert intervals.spread(truth, forecast, bands, "quantiles", Sure(), object()).levels == (
+        0.3,
+        0.6,
+    )
+    Sure.every_level = ()
+    zero = intervals.spread(0 * truth, forecast, bands, "conformal")
+    assert zero.to_json()["weighted_quantile_loss"] is None and zero.crps > 0
+
+
+def test_rmsse_of_several_series_is_by_the_scale_of_each(data):
+    other = Series("large", 1000 * noisy().values, season=12)
+    both = split(Panel("p", (noisy(), other)), DataConfig("p", window=24, horizon=3))
+    truth = both.test.raw()[1]
+    sizes = np.repeat([1.0, 1000.0], len(data.test))[:, None]
+    scores = evaluate.score(both, truth + 0.3 * sizes)
+    one = evaluate.score(data, data.test.raw()[1] + 0.3)
+    scale = np.sqrt(np.mean(np.diff(data.train.values) ** 2))
+    assert one.metrics["rmsse"] == pytest.approx(0.3 / scale)
+    assert scores.metrics["rmsse"] == pytest.approx(one.metrics["rmsse"])
+    assert scores.metrics["mase"] == pytest.approx(one.metrics["mase"])

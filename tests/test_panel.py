@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, panel_tables, train
+from seqlab import calendars, models, panel_tables, tables, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
 from seqlab.origins import at_origins
 from seqlab.windows import Windows
 
+FACTS = models.Facts(sizes=(3,))
 DAYS = pd.date_range("2024-01-01", periods=40, freq="D")
 CONFIG = DataConfig(
     "shops.csv",
@@ -82,6 +83,29 @@ def test_polars_frames_do_as_well():
     assert len(panel_tables.read_frame(Polars(), CONFIG)) == 2
 
 
+def test_a_real_polars_frame_gives_the_same_series():
+    polars = pytest.importorskip("polars")
+    table = long_table()
+    table["day"] = pd.to_datetime(table["day"])
+    frame = polars.DataFrame(table.to_dict("list"))
+    frame = frame.with_columns(
+        polars.col("sales", "visits").fill_nan(None)
+    )  # which it knows beside NaN
+    frame = frame.with_columns(polars.col("region").cast(polars.Categorical))
+    found, expected = (panel_tables.read_frame(f, CONFIG) for f in (frame, table))
+    for one, other in zip(found.series, expected.series, strict=True):
+        for name in ("values", "past", "future", "static"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert (one.name, one.season, one.categories) == (other.name, 7, other.categories)
+        assert (one.times == other.times).all()
+    dates = polars.DataFrame({"day": [d.date() for d in DAYS], "v": np.arange(40.0)})
+    single = tables.read_frame(dates)
+    assert (single.times == DAYS).all() and len(single) == 40
+    holes = dates.with_columns(polars.when(polars.col("v") != 3).then(polars.col("v")).alias("v"))
+    with pytest.raises(SeqlabError, match="1 missing values, the first in row 4"):
+        tables.read_frame(holes)
+
+
 REFUSED = {
     "no such column": (lambda t: t.drop(columns="promo"), "no column 'promo'"),
     "an attribute that changes": (
@@ -94,7 +118,23 @@ REFUSED = {
     ),
     "a hole in what is known ahead": (
         lambda t: t.assign(promo=t.promo.where(t.day != "2024-02-10")),
-        r"row 41, column 'promo': no value, 1 in all",
+        r"row 41, column 'promo': no value, 1 in all, at steps ahead 1\.",
+    ),
+    "holes in what is known ahead and before": (
+        lambda t: t.assign(promo=t.promo.where(~t.day.isin(["2024-01-09", "2024-02-11"]))),
+        r"row 9, column 'promo': no value, 2 in all, at steps ahead 2\.",
+    ),
+    "an infinite value": (
+        lambda t: t.assign(sales=t.sales.where((t.shop != "b") | (t.day != "2024-01-03"), np.inf)),
+        "series 'b' .*row 3, column 'sales': infinite value",
+    ),
+    "an infinite value beside": (
+        lambda t: t.assign(visits=t.visits.where(t.day != "2024-01-03", -np.inf)),
+        "series 'a' .*row 3, column 'visits': infinite value",
+    ),
+    "two time zones": (
+        lambda t: t.assign(day=t.day + np.where(t.shop == "a", " 00:00+01:00", " 00:00+02:00")),
+        r"row 2, column 'day': '2024-01-01 00:00\+02:00' is of another time zone than '2024-01-01 00:00",
     ),
     "a time twice": (
         lambda t: t.assign(day=t.day.replace("2024-01-05", "2024-01-04")),
@@ -210,6 +250,10 @@ def test_a_label_that_training_has_not_seen_is_code_zero():
     stranger = dataclasses.replace(data.parts[0].series, categories=("west",))
     assert data.encoding.of(stranger, 0, ()).categories.tolist() == [[0]]
     assert data.encoding.sizes == (3,)
+    known = data.train.given(slice(2))
+    model = models.build(ModelConfig(), {n: v.shape[1:] for n, v in known.items()}, 2, FACTS)
+    codes = np.zeros((2, 1), np.int32)  # the row of the embedding that is there for them
+    assert np.isfinite(model({**known, "categories": codes})).all()
 
 
 def test_models_may_ask_for_series_phase_and_truth():
@@ -250,11 +294,12 @@ def test_the_test_part_may_begin_at_a_time():
 def test_short_series_are_listed_and_dropped_by_leave_only():
     panel = Panel("p", tuple(Series(f"s{n}", np.arange(float(n))) for n in (60, 9, 70, 5)))
     with pytest.raises(
-        SeqlabError, match=r"2 of 4 series have too few rows: s9, s5. s9: 9 rows; window"
+        SeqlabError,
+        match=r"2 of 4 series have too few rows: s9 \(9 rows\), s5 \(5 rows\)\. s9: 9 rows; window",
     ):
         split(panel, DataConfig("p", window=6, horizon=2))
     data = split(panel, DataConfig("p", window=6, horizon=2, short="drop"))
-    assert data.left_out == ("s9", "s5") and [part.series.name for part in data.parts] == [
+    assert tuple(data.left_out) == ("s9", "s5") and [part.series.name for part in data.parts] == [
         "s60",
         "s70",
     ]

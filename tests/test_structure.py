@@ -74,7 +74,7 @@ ORDER = [
         "wrappers",
         "_over_time",
     ],
-    ["panel_tables", "series_files", "options"],
+    ["panel_tables", "series_files", "options", "cuts"],
     ["splits"],
     [
         "datasets",
@@ -98,12 +98,13 @@ ORDER = [
     ["models", "run_data"],
     ["tasks"],
     ["trainer"],
-    ["runs", "baselines", "_tf1_cells", "inspection", "origins"],
+    ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "predict", "image_predict", "streams", "tf1"],
     ["forecasts", "intervals", "weights"],
     ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
-    ["backtest", "watch", "transfer"],
+    ["backtest", "watch", "transfer", "trials"],
+    ["tuning"],
     ["plots", "report"],
     ["image_report", "image_plots"],
     ["terminal"],
@@ -125,7 +126,7 @@ LIGHT = [
 ]
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
-LIGHT += ["runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
+LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
