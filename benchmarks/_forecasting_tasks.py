@@ -31,17 +31,7 @@ class Task:
 def airline(folder, seed):
     """Backtest from 1959-01 with a network that was trained on the rows before it."""
     del folder
-    data = DataConfig(
-        "airline",
-        window=18,
-        horizon=6,
-        difference="season",
-        transform="log",
-        test="1959-01",
-        look_back=True,
-        validate=False,
-    )
-    config = Config(data, AIRLINE, replace(AIRLINE_TRAINING, seed=seed))
+    config = Config(AIRLINE_DATA, AIRLINE, replace(AIRLINE_TRAINING, seed=seed))
     with tempfile.TemporaryDirectory() as where:
         run = train.start(config, Path(where) / "run")
         score = backtest(run).score
@@ -56,23 +46,23 @@ def m4_hourly(folder, seed):
     """One network for 414 series; every row of their training parts is trained on."""
     m4 = _m4.load(folder)
     data = replace(M4_DATA, validate=False)
-    run, split = _trained(_m4_panel(m4), data, M4_MODEL, replace(M4_TRAINING, seed=seed))
+    run, split = _trained(m4_panel(m4), data, M4_MODEL, replace(M4_TRAINING, seed=seed))
     forecast = Predictor(run.model, split.test, M4_MODEL)(split.test)
     naive2 = np.stack([naive.naive2(v, m4.horizon, m4.season) for v in m4.training])
     season = np.stack([naive.seasonal_naive(v, m4.horizon, m4.season) for v in m4.training])
     others = {
-        "Naive2": _m4_scores(m4, naive2, naive2),
-        "seasonal naive": _m4_scores(m4, season, naive2),
+        "Naive2": m4_scores(m4, naive2, naive2),
+        "seasonal naive": m4_scores(m4, season, naive2),
         "organisers' RNN, published": {"sMAPE": 14.698, "MASE": 3.048, "OWA": 1.036},
         "ES-RNN, the winner, published": {"sMAPE": 9.328, "MASE": 0.893, "OWA": 0.440},
     }
-    return _m4_scores(m4, forecast, naive2), others
+    return m4_scores(m4, forecast, naive2), others
 
 
 def m4_intervals(folder, seed):
     """The same with a validation part, whose errors make conformal intervals."""
     m4 = _m4.load(folder)
-    run, split = _trained(_m4_panel(m4), M4_DATA, M4_MODEL, replace(M4_TRAINING, seed=seed))
+    run, split = _trained(m4_panel(m4), M4_DATA, M4_MODEL, replace(M4_TRAINING, seed=seed))
     predictor = Predictor(run.model, split.test, M4_MODEL)
     score = evaluate.score(split, predictor(split.test))
     held = evaluate.with_intervals(score, predictor, split).intervals
@@ -82,48 +72,22 @@ def m4_intervals(folder, seed):
 
 def ett_long(folder, seed):
     """All 7 columns, each a series of one network; errors in standard deviations of the training part."""
-    panel = _ett(folder, 20 * MONTH)
-    data = DataConfig(
-        "ETTh1",
-        window=720,
-        horizon=96,
-        season=24,
-        scaling="change",
-        test=str(4 * MONTH),
-        validation=4 * MONTH,
-        look_back=True,
-    )
-    run, split = _trained(panel, data, ETT_MODEL, replace(ETT_TRAINING, seed=seed))
-    scales = np.array([part.train.values.std() for part in split.parts])
-
-    def errors(forecast):
-        scale = np.repeat(scales, [len(part.test) for part in split.parts])[:, None]
-        error = (split.test.raw()[1] - forecast) / scale
-        return {"MSE": float(np.mean(error**2)), "MAE": float(np.mean(np.abs(error)))}
-
-    others = {"linear, each column": errors(_linear(split))}
+    panel = ett(folder, 20 * MONTH)
+    run, split = _trained(panel, ETT_DATA, ETT_MODEL, replace(ETT_TRAINING, seed=seed))
+    others = {"linear, each column": ett_scores(split, _linear(split))}
     for window in (336, 720):
         for last in (False, True):
             name = f"ridge, one for all, window {window}" + (", last value off" if last else "")
-            others[name] = errors(_ridge(split, window, last))
+            others[name] = ett_scores(split, _ridge(split, window, last))
     others |= {"DLinear, published": {"MSE": 0.375}, "SegRNN, published": {"MSE": 0.341}}
-    return errors(Predictor(run.model, split.test, ETT_MODEL)(split.test)), others
+    forecast = Predictor(run.model, split.test, ETT_MODEL)(split.test)
+    return ett_scores(split, forecast), others
 
 
 def ett_short(folder, seed):
     """Column OT and the other six, rolling over the last 20 %."""
-    panel = _ett(folder, None)
-    rows = len(panel.series[0])
-    data = DataConfig(
-        "ETTh1",
-        window=720,
-        horizon=48,
-        season=24,
-        scaling="change",
-        test=str(round(0.2 * rows)),
-        look_back=True,
-    )
-    run, split = _trained(panel, data, SHORT_MODEL, replace(SHORT_TRAINING, seed=seed))
+    panel = ett(folder, None)
+    run, split = _trained(panel, short_data(panel), SHORT_MODEL, replace(SHORT_TRAINING, seed=seed))
     predictor = Predictor(run.model, split.test, SHORT_MODEL)
     score = evaluate.with_intervals(evaluate.score(split, predictor(split.test)), predictor, split)
     measures = {f"{100 * one.nominal:g} % hold, %": 100 * one.coverage for one in score.intervals}
@@ -142,23 +106,38 @@ def _trained(panel, data, model, training):
     return run, split
 
 
-def _m4_panel(m4):
+def m4_panel(m4):
     rows = zip(m4.ids, m4.training, m4.truth, strict=True)
     series = (Series(name, np.concatenate(both), season=m4.season) for name, *both in rows)
     return Panel("M4 Hourly", tuple(series))
 
 
-def _m4_scores(m4, forecast, naive2):
+def m4_scores(m4, forecast, naive2):
     found = panel_metrics.m4_scores(m4.truth, forecast, naive2, m4.training, m4.season)
     return {"sMAPE": found["smape"], "MASE": found["mase"], "OWA": found["owa"]}
 
 
-def _ett(folder, rows):
+def ett(folder, rows):
     """Columns of ETTh1 as series."""
     with (folder / "ett" / "ETTh1.csv").open(newline="") as file:
         header, *lines = csv.reader(file)
     values = np.array([line[1:] for line in lines[:rows]], float)
     return Panel("ETTh1", tuple(map(Series, header[1:], values.T)))
+
+
+def short_data(panel):
+    """The last 20 % are the test part."""
+    return replace(
+        ETT_DATA, horizon=48, test=str(round(0.2 * len(panel.series[0]))), validation=None
+    )
+
+
+def ett_scores(split, forecast):
+    """Errors in standard deviations of each column's training part."""
+    scales = [part.train.values.std() for part in split.parts]
+    scale = np.repeat(scales, [len(part.test) for part in split.parts])[:, None]
+    error = (split.test.raw()[1] - forecast) / scale
+    return {"MSE": float(np.mean(error**2)), "MAE": float(np.mean(np.abs(error)))}
 
 
 def _linear(split):
@@ -197,6 +176,16 @@ def _standardised(part, windows, window):
     return (inputs[:, -window:] - mean) / std, (targets - mean) / std
 
 
+AIRLINE_DATA = DataConfig(
+    "airline",
+    window=18,
+    horizon=6,
+    difference="season",
+    transform="log",
+    test="1959-01",
+    look_back=True,
+    validate=False,
+)
 AIRLINE = ModelConfig(layers=1, hidden=20)
 AIRLINE_TRAINING = TrainConfig(steps=100, learning_rate=0.001, evaluations=1)
 M4_DATA = DataConfig(
@@ -212,6 +201,16 @@ M4_DATA = DataConfig(
 )
 M4_MODEL = ModelConfig("segments", "gru", 1, 128, loss="mae", segment=24, straight=True)
 M4_TRAINING = TrainConfig(steps=4000, batch=128, learning_rate=0.003, evaluations=4)
+ETT_DATA = DataConfig(
+    "ETTh1",
+    window=720,
+    horizon=96,
+    season=24,
+    scaling="change",
+    test=str(4 * MONTH),
+    validation=4 * MONTH,
+    look_back=True,
+)
 ETT_MODEL = ModelConfig("segments", "gru", 1, 128, dropout=0.3, loss="mae", segment=24)
 ETT_TRAINING = TrainConfig(steps=800, batch=128, learning_rate=0.001, evaluations=4)
 SHORT_MODEL = replace(ETT_MODEL, straight=True)
