@@ -10,6 +10,7 @@ from typing import Any
 
 from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
 from seqlab.image_config import ImageConfig, NetworkConfig
+from seqlab.train_config import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainConfig
 
 __all__ = [
     "CELLS",
@@ -54,10 +55,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "autoregressive": ("truth",),
     "smoothed": ("series", "phase"),
 }
-OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
-MOMENTUM = ("sgd", "rmsprop")  # optimizers that have it
-PRECISIONS = ("float32", "mixed_bfloat16")
-SCHEDULES = ("cosine", "exponential", "constant")
 SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent", "mean", "none")
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
@@ -194,64 +191,6 @@ class ModelConfig:
             "asymmetric": {"under": self.under},
         }
         return options.get(self.loss, {})
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a model is trained."""
-
-    steps: int | None = None  # None: by epochs, or 40 of them, within 1 000 and 10 000 steps
-    batch: int = 32  # B
-    optimizer: str = "adam"
-    learning_rate: float = 0.01
-    schedule: str = "cosine"  # see train.make_optimizer
-    clip: float | None = 1.0  # bound on the global norm of the gradient
-    seed: int = 0
-    evaluations: int = 20  # evenly spread; each takes the validation loss and writes a checkpoint
-    patience: int | None = 8  # evaluations with a lower training but no lower validation loss
-    epochs: int | None = None  # passes over the training part, instead of steps
-    decay: float | None = None  # of the schedule exponential: factor per epoch
-    staircase: bool = False  # that factor at the end of each epoch, not a little at each step
-    momentum: float = 0.0  # of sgd and rmsprop
-    weight_decay: float | None = None  # decoupled, of weights with more than one axis
-    ema: float | None = None  # the weights' moving average, which is what evaluation uses
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "patience"):
-            if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name))
-        for name in ("clip", "decay", "weight_decay"):
-            if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name), float)
-        check_positive("batch", self.batch)
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_positive("learning_rate", self.learning_rate, float)
-        check_choice("schedule", self.schedule, SCHEDULES)
-        check_positive("evaluations", self.evaluations)
-        check_fraction("momentum", self.momentum)
-        if self.ema is not None:
-            check_fraction("ema", self.ema)
-        check_choice("precision", self.precision, PRECISIONS)
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise SeqlabError(
-                f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}"
-            )
-        self._check_together()
-
-    def _check_together(self) -> None:
-        if self.steps is not None and self.epochs is not None:
-            raise SeqlabError("`steps` and `epochs` both say how long: leave out one of them")
-        if self.momentum and self.optimizer not in MOMENTUM:
-            raise SeqlabError(
-                f"`momentum` is of {' and '.join(MOMENTUM)}. Received: {self.optimizer}"
-            )
-        if (self.decay is not None or self.staircase) and self.schedule != "exponential":
-            raise SeqlabError(
-                f"`decay` and `staircase` are of the schedule exponential. Received: {self.schedule}"
-            )
-        if self.staircase and self.decay is None:
-            raise SeqlabError("`staircase` needs `decay`, the factor at the end of each epoch")
 
 
 @dataclass(frozen=True)

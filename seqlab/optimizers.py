@@ -5,7 +5,7 @@ from typing import Any
 
 from seqlab._adam import Adam
 from seqlab._tensorflow import keras
-from seqlab.config import MOMENTUM, TrainConfig
+from seqlab.train_config import MOMENTUM, TrainConfig
 
 __all__ = ["count_steps", "make_optimizer"]
 

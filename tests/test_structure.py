@@ -19,7 +19,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars"],
     ["augmentation"],
-    ["image_config"],
+    ["image_config", "train_config"],
     [
         "config",
         "metrics",
