@@ -133,6 +133,7 @@ LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labe
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
+LIGHT += ["train_config"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
