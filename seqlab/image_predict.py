@@ -84,7 +84,10 @@ def classify(
 
 def logits(model: Any, images: Images, batch: int = BATCH) -> np.ndarray:
     """What a model says of images, in order ``[N, K]``; float32 whatever its precision."""
-    return np.asarray(model.predict(images.dataset(batch), verbose=0), np.float32)
+    from seqlab._tensorflow import new_graphs  # here, because it loads TensorFlow
+
+    with new_graphs():
+        return np.asarray(model.predict(images.dataset(batch), verbose=0), np.float32)
 
 
 def pictures(files: Sequence[str | Path], input_shape: tuple[int, ...]) -> np.ndarray:
