@@ -172,7 +172,7 @@ def _conformal(
     """
     every = slice(None)
     before, now = (_movement(one, lag) for one in (held_back, windows))
-    least = CALMEST * before.mean()
+    least = CALMEST * before.mean() or 1.0  # of a constant series
     before, now = np.maximum(before, least)[:, None], np.maximum(now, least)[:, None]
     known = held_back.scaled(every, predictor(held_back)) / before
     truth, centre = held_back.scaled(every, held_back.raw()[1]), windows.scaled(every, forecast)

@@ -93,7 +93,7 @@ def score_tables(
         yield (
             f"Weighted quantile loss {number(score.spread.weighted_quantile_loss)}, CRPS"
             f" {number(score.spread.crps)} at {len(score.spread.levels)} levels ({score.spread.kind});"
-            " the CRPS of single numbers is their MAE."
+            " the CRPS of single numbers is their mean absolute error."
         )
     yield score.verdict
     if math.isfinite(score.skill):
