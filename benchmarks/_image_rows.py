@@ -13,6 +13,7 @@ class Row:
     must: float | None = None
     goal: float | None = None
     changes: dict = field(default_factory=dict)  # to the recipe's training
+    validation: int | None = None  # images; 0, as --no-validation, where nothing is chosen by them
 
 
 ROWS = {
@@ -21,11 +22,11 @@ ROWS = {
     "mlp-best": Row("mlp", "best", "mnist", 98.3, 98.6),
     "C1": Row("lenet5", "chapter", "mnist", 99.0),
     "C1-best": Row("lenet5", "best", "mnist", 99.0),
-    "C4": Row("baseline", "chapter", "cifar10", 57, None),
+    "C4": Row("baseline", "chapter", "cifar10", 57, validation=0),
     "C4-best": Row("baseline", "best", "cifar10", 57, 66),
-    "C5": Row("lenet5_sigmoid", "chapter", "cifar10", 47, None),
+    "C5": Row("lenet5_sigmoid", "chapter", "cifar10", 47, validation=0),
     "C5-best": Row("lenet5_sigmoid", "best", "cifar10", 47, 60),
-    "C9": Row("inception10", "chapter", "cifar10", 55, None),
+    "C9": Row("inception10", "chapter", "cifar10", 55, validation=0),
     "C9-best": Row("inception10", "best", "cifar10", 55, 70),
     "C2-best": Row("lenet5_book", "best", "mnist", 99.2),
     "C3-best": Row("lenet_three", "best", "mnist", 99.5, 99.65),

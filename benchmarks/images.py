@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median, pstdev
 
@@ -75,6 +76,7 @@ def trained(row, seed):
     folder = os.environ["SEQLAB_DATA"]
     recipe = recipes.find(row.network, row.recipe, row.source)
     config = recipe.config(row.network, row.source, folder, seed=seed, **row.changes)
+    config = replace(config, data=replace(config.data, validation=row.validation))
     begin, cpu = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as out:
         run = train.start(config, Path(out, "run"))
