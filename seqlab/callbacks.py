@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqlab import checkpoints
+from seqlab._signals import Interrupted, Signals
 from seqlab._tensorflow import keras
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
@@ -25,35 +27,60 @@ MEASURED = {
 class Keeper(keras.callbacks.Callback):
     """After every evaluation: history, best weights, early stopping, and a checkpoint.
 
-    One callback for the four, because what is restored must be one state.
+    One callback for the four, because what is restored must be one state. When a signal comes, a
+    checkpoint is also written between two evaluations, and holds what has been measured since the last.
     """
 
-    def __init__(self, trainer: Any, folder: Path, config: TrainConfig, selects: bool) -> None:
+    def __init__(
+        self, trainer: Any, folder: Path, config: TrainConfig, selects: bool, signals: Signals
+    ) -> None:
         super().__init__()
+        self.signals = signals
         self.trainer, self.folder, self.config, self.selects = trainer, folder, config, selects
         self.progress = checkpoints.Progress()
         self.best: list[np.ndarray] = []
         self.stopped = False
+        self.running: list[np.ndarray] = []  # of a stretch that is to be gone on with
+        self.chunks = self.left = 0  # of a stretch, and of the present one
 
-    def begin(self, first: dict[str, float], checkpoint: Path | None) -> None:
-        """Take up a checkpoint, or write the first one: if the folder is not writable, say so now.
+    def begin(self, first: dict[str, float]) -> None:
+        """Take up the newest checkpoint, or write the first: if the folder is not writable, say so now.
 
         Args:
             first: what was measured before any step.
-            checkpoint: to go on from.
         """
-        if checkpoint is not None:
-            self.progress, self.best = checkpoints.restore(checkpoint, self._variables())
+        kept = checkpoints.take_up(self.folder, self._variables())
+        if kept is not None:
+            self.progress, self.best, self.running = kept
             self.stopped = self._patience_is_over()
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         held = {f"val_{name}": value for name, value in first.items() if self.selects}
         self._record({**first, **held})
         self._save()
 
-    def epochs_done(self, edges: list[int]) -> int:
-        """Evaluations behind us; `edges` are the steps at which they are."""
-        return edges.index(self.progress.step)
+    def place(self, edges: list[int], chunks: int) -> int:
+        """How many chunks are behind us; `edges` are their steps, and so many lie between evaluations."""
+        position = edges.index(self.progress.step)
+        self.chunks, self.left = chunks, chunks - position % chunks
+        return position
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Go on with what was measured before an interruption."""
+        del epoch, logs
+        if self.running:
+            for variable, value in zip(self.trainer.metrics_variables, self.running, strict=True):
+                variable.assign(value)
+            self.running = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Keras' name for: a chunk is over. Leave with a checkpoint, if a signal came."""
+        del logs
+        if batch + 1 == self.left:  # of a stretch begun in its middle Keras does not know the end
+            self.trainer.stop_training = True
+        elif self.signals.number:
+            self.progress.step = int(self.trainer.optimizer.iterations)
+            self._save([np.asarray(variable) for variable in self.trainer.metrics_variables])
+            self._leave()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras' name for: the stretch between two evaluations is over."""
@@ -61,7 +88,9 @@ class Keeper(keras.callbacks.Callback):
         self.progress.step = int(self.trainer.optimizer.iterations)
         self._record(logs or {})
         self._save()
-        self.stopped = self._patience_is_over()
+        if self.signals.number:
+            self._leave()
+        self.stopped, self.left = self._patience_is_over(), self.chunks
         self.trainer.stop_training = self.stopped
 
     def finish(self) -> dict[str, list[float]]:
@@ -90,9 +119,15 @@ class Keeper(keras.callbacks.Callback):
             self.progress.best_loss, self.progress.best_step = selected, step
             self.best = [np.asarray(weight) for weight in self.trainer.evaluated]
 
-    def _save(self) -> None:
+    def _leave(self) -> None:
+        raise Interrupted(
+            f"interrupted; {self.folder} has the checkpoint of step {self.progress.step}",
+            self.signals.number,
+        )
+
+    def _save(self, running: Sequence[np.ndarray] = ()) -> None:
         try:
-            checkpoints.save(self.folder, self.progress, self._variables(), self.best)
+            checkpoints.save(self.folder, self.progress, self._variables(), self.best, running)
         except OSError as error:
             raise SeqlabError(
                 f"{self.folder}: no checkpoint can be written: {error.strerror}. Earlier ones are whole"
@@ -123,6 +158,7 @@ class _Progress(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
+        self.bar: Any = None
         self.steps, self.begun_at, self.begun_step = 0, 0.0, 0
         self.shown: dict[str, float] = {"loss": math.nan}
 
@@ -183,9 +219,10 @@ class ProgressBar(_Progress):
         self.bar.update(self.task, completed=self._step(), description=self._numbers())
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it stands; called again, nothing."""
         del logs
-        self.bar.stop()
+        if self.bar is not None:
+            self.bar.stop()
 
 
 class ProgressLines(_Progress):

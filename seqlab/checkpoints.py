@@ -1,17 +1,43 @@
-"""Checkpoints: the exact state of a training, to go on from as if nothing had happened."""
+"""Checkpoints: the exact state of a training, to go on from as if nothing had happened.
 
+Each ends with the checksum of all that comes before it, as the comment that a zip file may have.
+"""
+
+import hashlib
 import json
+import os
+import struct
+import sys
 import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
-__all__ = ["Progress", "history", "newest", "restore", "save", "state_of", "step_of"]
+__all__ = ["Damaged", "Kept", "Progress", "history", "newest", "restore", "save", "state_of"]
+__all__ += ["step_of", "take_up"]
+
+MARK = b"sha256:"  # followed by 64 digits
+COMMENT = len(MARK) + 64
+PLAIN = b"PK\5\6"  # 22 bytes before the end: a zip file without a comment, as checkpoints once were
+BLOCK = 2**20
+UNREADABLE = (
+    *(ValueError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+REMEDY = ". Train on with --resume"
+
+
+class Damaged(SeqlabError):
+    """A checkpoint that is not what was written."""
+
 
 KEEP = 3  # newest checkpoints that stay on disk
 
@@ -26,7 +52,21 @@ class Progress:
     rows: list[dict[str, float]] = field(default_factory=list)  # of history.csv
 
 
-def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.ndarray]) -> Path:
+class Kept(NamedTuple):
+    """What a checkpoint holds beside the values of variables; see `save`."""
+
+    progress: Progress
+    best: list[np.ndarray]
+    running: list[np.ndarray]
+
+
+def save(
+    folder: Path,
+    progress: Progress,
+    variables: list[Any],
+    best: list[np.ndarray],
+    running: Sequence[np.ndarray] = (),
+) -> Path:
     """Write ``step-XXXXXXXX.npz``, and remove all but the newest few.
 
     Args:
@@ -34,13 +74,16 @@ def save(folder: Path, progress: Progress, variables: list[Any], best: list[np.n
         progress: how far the training is.
         variables: of the model (weights and random state) and the optimizer.
         best: the evaluated weights with the lowest validation loss so far.
+        running: what has been measured since the last evaluation; nothing at an evaluation.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     arrays["progress"] = np.array(json.dumps(asdict(progress)))
     arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
+    arrays |= {f"running_{i}": value for i, value in enumerate(running)}
     path = folder / f"step-{progress.step:08}.npz"
     with written(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
+        _seal(temporary)
     for old in sorted(folder.glob("step-*.npz"))[:-KEEP]:
         old.unlink()
     return path
@@ -73,30 +116,113 @@ def history(folder: Path) -> dict[str, list[float]]:
     path = newest(folder)
     if path is None:
         return {}
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            rows = Progress(**json.loads(str(file["progress"]))).rows
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise SeqlabError(f"{path}: cannot be read: {error}. Train on with --resume") from error
+    with _opened(path) as file:
+        rows = _progress(file).rows
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray]]:
-    """Put a checkpoint's values into these variables.
+def restore(path: Path, variables: list[Any]) -> Kept:
+    """Put a checkpoint's values into these variables; the rest of it.
 
     Raises:
-        SeqlabError: the file is damaged, or belongs to another model.
+        SeqlabError: the file is damaged (`Damaged`), or belongs to another model.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            progress = Progress(**json.loads(str(file["progress"])))
+        with _opened(path) as file:
             values = [file[f"variable_{i}"] for i in range(len(variables))]
-            count = sum(name.startswith("best_") for name in file)
-            best = [file[f"best_{i}"] for i in range(count)]
+            kept = Kept(_progress(file), _all(file, "best"), _all(file, "running"))
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise SeqlabError(
-            f"{path}: cannot be read: {error}. Delete it to use the one before"
-        ) from error
-    return progress, best
+    except SeqlabError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise SeqlabError(f"{path}: of another model: {error}. Train in another --out") from error
+    return kept
+
+
+def take_up(folder: Path, variables: list[Any]) -> Kept | None:
+    """Restore the newest checkpoint that is whole; None if there is none.
+
+    Damaged ones are put aside, which a line on stderr says.
+
+    Raises:
+        SeqlabError: it belongs to another model.
+    """
+    for left in folder.glob(".step-*"):  # by a process that was killed while it wrote
+        left.unlink()
+    damaged: list[Damaged] = []
+    found = None
+    for path in sorted(folder.glob("step-*.npz"), reverse=True):
+        try:
+            found = restore(path, variables)
+            break
+        except Damaged as error:
+            damaged.append(error)
+            path.replace(path.with_name(f"{path.name}.damaged"))
+    if damaged:
+        _say(damaged, f"step {found.progress.step}" if found else "the beginning")
+    return found
+
+
+def _say(damaged: list[Damaged], place: str) -> None:
+    what = "; ".join(str(error).removesuffix(REMEDY) for error in damaged)
+    print(f"{what}. Going on from {place}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _all(file: Any, kind: str) -> list[np.ndarray]:
+    count = sum(name.startswith(f"{kind}_") for name in file)
+    return [file[f"{kind}_{i}"] for i in range(count)]
+
+
+def _progress(file: Any) -> Progress:
+    return Progress(**json.loads(str(file["progress"])))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a checkpoint, by name.
+
+    Raises:
+        SeqlabError: it cannot be opened, or (`Damaged`) is not what was written.
+    """
+    try:
+        with path.open("rb") as stream:
+            _check(stream)
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                yield file
+    except UNREADABLE as error:
+        raise Damaged(f"{path}: cannot be read: {error}{REMEDY}") from error
+    except OSError as error:
+        raise SeqlabError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _seal(path: Path) -> None:
+    """Append the checksum of all that comes before it."""
+    with path.open("r+b") as file:
+        size = file.seek(-2, os.SEEK_END) + 2  # the length of the comment, so far 0
+        file.write(struct.pack("<H", COMMENT))
+        file.write(MARK + _digest(file, size))
+
+
+def _check(file: Any) -> None:
+    """Refuse a file that is not what was sealed."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - COMMENT))
+    end = file.read()
+    if end[-22:].startswith(PLAIN) and end.endswith(
+        b"\0\0"
+    ):  # of an earlier version: it has the checksums of a zip file only
+        return
+    if end != MARK + _digest(file, size - COMMENT):
+        raise ValueError("its checksum is wrong")
+
+
+def _digest(file: Any, size: int) -> bytes:
+    """SHA-256 of so many bytes, in hexadecimal; the file is then behind them."""
+    found, left = hashlib.sha256(), size
+    file.seek(0)
+    while left > 0 and (block := file.read(min(BLOCK, left))):
+        found.update(block)
+        left -= len(block)
+    return found.hexdigest().encode()

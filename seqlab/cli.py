@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from seqlab import __version__, commands, image_commands, listings, network_commands
+from seqlab._signals import number_of
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
@@ -55,13 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guarded(name: str, command: Callable[[], None]) -> int:
-    """Call, and turn what a person can mend into one line on stderr and status 2."""
+    """Call, and turn what a person can mend into one line on stderr and status 2; a signal likewise."""
     try:
         command()
         sys.stdout.flush()
-    except (SeqlabError, KeyboardInterrupt) as error:
-        text = str(error) or "interrupted"
-        print(f"{name}: error: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as error:
+        print(f"{name}: {error or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        return 128 + number_of(error)
+    except SeqlabError as error:
+        print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:  # the reader, `head` say, has had enough
         sys.stderr.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
+from seqlab._signals import Interrupted, number_of
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config, make_data_config, make_search, train_command
@@ -58,6 +59,7 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         if not quiet:
             say(f"{run.path}: finished already; nothing to resume")
         return run
+    shown: list[Any] = []
     try:
         from seqlab import _parts
         from seqlab import train as trainer
@@ -65,14 +67,19 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
 
-        return trainer.resume(run, [] if quiet else [_progress(), *_diagnosis(run)])
-    except KeyboardInterrupt:
+        shown += [] if quiet else [_progress(), *_diagnosis(run)]
+        return trainer.resume(run, shown)
+    except KeyboardInterrupt as error:
         kept = newest(run.path / "checkpoints")
         step = step_of(kept) if kept else 0
-        raise SeqlabError(
+        raise Interrupted(
             f"interrupted; {run.path} keeps the checkpoint of step {step}."
-            " Go on with the same command and --resume"
+            " Go on with the same command and --resume",
+            number_of(error),
         ) from None
+    finally:
+        for callback in shown:  # Keras does not call this when something is raised
+            callback.on_train_end()
 
 
 def tune(options: Namespace) -> None:
@@ -97,9 +104,10 @@ def tune(options: Namespace) -> None:
                 report or (lambda _: None),
             )
         run = tuning.train_best(found, data, [] if quiet else [_progress()])
-    except KeyboardInterrupt:
-        raise SeqlabError(
-            f"interrupted; {folder} keeps the trials that are done. Go on with the same command"
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"interrupted; {folder} keeps the trials that are done. Go on with the same command",
+            number_of(error),
         ) from None
     from seqlab.evaluate import evaluate as evaluate_run
 

@@ -183,11 +183,13 @@ def create(config: Config, data: Any, path: Path | None = None) -> Run:
     path, store = path or _next_name(config), STORES[config.kind]
     if path.exists() and not path.is_dir():
         raise SeqlabError(f"{path}: this is a file. Use another --out")
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and not all(map(_is_begun, path.iterdir())):
         what = "holds a run" if (path / "config.json").exists() else "is not empty"
         raise SeqlabError(f"{path}: {what} already. Use --resume, or another --out")
     try:
         (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        for left in path.glob(".*"):  # half-written
+            left.unlink()
         if store.arrays is not None:
             with written(path / COPY) as temporary:
                 np.savez_compressed(temporary, allow_pickle=False, **store.arrays(data))
@@ -283,6 +285,15 @@ def written(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a process that was killed may have left this before the run had its config."""
+    return path.name == COPY or path.name.startswith((".series-", ".config-")) or _is_empty(path)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.name == "checkpoints" and not any(path.iterdir())
 
 
 def _record(config: Config) -> dict[str, Any]:

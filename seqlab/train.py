@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
+from seqlab._lock import alone
+from seqlab._signals import Signals
 from seqlab._tensorflow import keras, new_graphs
 from seqlab.callbacks import Keeper
-from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
 from seqlab.optimizers import count_steps, make_optimizer
 from seqlab.run_data import Parts, parts
@@ -87,6 +88,8 @@ def fit(
     the model holds the weights of the best evaluation, or without validation the last ones; with
     ``config.ema`` their average.
 
+    In the main thread, Ctrl-C and SIGTERM end the training after the present chunk, with a checkpoint.
+
     Args:
         model: takes ``[B, T, D]`` and gives ``[B, P]``, or whatever the data and the loss are of.
         data: what `seqlab.datasets.split` or `seqlab.images.load` gives.
@@ -102,32 +105,40 @@ def fit(
         learning_rate, each a list.
 
     Raises:
-        SeqlabError: the loss is not finite.
+        SeqlabError: the loss is not finite; another process trains in this folder.
+        KeyboardInterrupt: a signal came; `_signals.Interrupted`, which has its number.
     """
-    rows = len(data.train)
-    steps = count_steps(config, rows)
-    made = Task(model, loss, tuple(metrics))
-    trainer = make_trainer(made, config, steps, rows / config.batch)
-    held = data.validation or data.train
-    validation = held.dataset(evaluated_rows(config, data.train.input_shape))
+    with alone(folder), Signals() as signals:
+        steps = count_steps(config, len(data.train))
+        made = Task(model, loss, tuple(metrics))
+        trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
+        keeper = Keeper(trainer, folder, config, data.validation is not None, signals)
+        _loop(trainer, keeper, data, config, callbacks)
+        return keeper.finish()
+
+
+def _loop(
+    trainer: Trainer, keeper: Keeper, data: Parts, config: TrainConfig, callbacks: Sequence[Any]
+) -> None:
+    """From where the keeper's checkpoints are to the end."""
+    shape, held = data.train.input_shape, data.validation or data.train
+    validation = held.dataset(evaluated_rows(config, shape))
     begun = validation if data.validation else validation.take(1)
-    first = trainer.evaluate(begun, verbose=0, return_dict=True)  # also builds loss and metrics
-    keeper = Keeper(trainer, folder, config, selects=data.validation is not None)
-    keeper.begin(first, newest(folder))
-    at, chunks = edges(config, data.train.input_shape, steps)
-    epochs, done = (len(at) - 1) // chunks, keeper.epochs_done(at[::chunks])
-    if done < epochs and not keeper.stopped:
+    # which also builds loss and metrics
+    keeper.begin(trainer.evaluate(begun, verbose=0, return_dict=True))
+    at, chunks = edges(config, shape, trainer.total_steps)
+    position = keeper.place(at, chunks)
+    if position < len(at) - 1 and not keeper.stopped:
         trainer.fit(
-            data.train.training(config.batch, config.seed, at[done * chunks :]),
-            epochs=epochs,
-            initial_epoch=done,
+            data.train.training(config.batch, config.seed, at[position:]),
+            epochs=(len(at) - 1) // chunks,
+            initial_epoch=position // chunks,
             steps_per_epoch=chunks,
             validation_data=validation if data.validation else None,
             callbacks=[keeper, *callbacks],
             shuffle=False,
             verbose=0,
         )
-    return keeper.finish()
 
 
 def fitted(

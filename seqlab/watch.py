@@ -85,7 +85,7 @@ class Scorer:
         Raises:
             SeqlabError: it is gone, damaged, or of another model.
         """
-        return checkpoints.restore(checkpoint, checkpoints.state_of(self.trainer))[0]
+        return checkpoints.restore(checkpoint, checkpoints.state_of(self.trainer)).progress
 
     def __call__(self, checkpoint: Path) -> Seen:
         """Score a checkpoint on the validation part.

@@ -183,7 +183,7 @@ def test_interrupt_keeps_a_checkpoint_and_resume_goes_on(tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.returncode == 130
     assert len(err.strip().splitlines()) == 1
     assert "--resume" in err and "checkpoint of step" in err
     done = subprocess.run(

@@ -18,7 +18,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars"],
-    ["augmentation"],
+    ["augmentation", "_lock", "_signals"],
     ["image_config", "train_config"],
     [
         "config",
@@ -133,7 +133,7 @@ LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labe
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
-LIGHT += ["train_config"]
+LIGHT += ["train_config", "_lock", "_signals"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 

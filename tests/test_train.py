@@ -3,12 +3,15 @@
 import dataclasses
 import gc
 import json
+import os
+import signal
 
 import keras
 import numpy as np
 import pytest
 
 from seqlab import checkpoints, models, runs, train
+from seqlab._lock import alone
 from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series, split
@@ -174,18 +177,126 @@ def test_a_run_folder_rebuilds_itself_elsewhere(tmp_path):
     assert len(record["data_sha256"]) == 64
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    run = train.start(SMALL, data=make())
-    newest = checkpoints.newest(run.path / "checkpoints")
-    newest.write_bytes(newest.read_bytes()[:200])
-    (run.path / "model.keras").unlink()
-    with pytest.raises(SeqlabError, match=newest.name):
-        train.resume(train.load_run(run.path))
+def cut(path="cut"):
+    """A run whose training died at step 30: its checkpoints are of the steps 10, 20 and 30."""
+    with pytest.raises(KeyboardInterrupt):
+        train.start(SMALL, runs.Path(path), [StopAt(2)], make())
+    return train.load_run(path), checkpoints.newest(runs.Path(path, "checkpoints"))
+
+
+def same(one, other):
+    """Weights and history, bit for bit."""
+    assert one.history == other.history
+    for weight, twin in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, twin)
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def test_a_damaged_checkpoint_is_put_aside_for_the_one_before(capsys):
+    whole = train.start(SMALL, data=make())
+    run, newest = cut()
+    newest.write_bytes(flipped(newest.read_bytes(), 5_000))
+    before = newest.with_name("step-00000020.npz")
+    before.write_bytes(before.read_bytes()[:200])
+    same(train.resume(run), whole)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.count("its checksum is wrong") == 2
+    assert f"{newest}: cannot be read" in said and said.endswith(". Going on from step 10\n")
+    left = sorted(path.name for path in newest.parent.glob("*.damaged"))
+    assert left == [f"{before.name}.damaged", f"{newest.name}.damaged"]
+
+
+def test_without_a_whole_checkpoint_it_begins_again(capsys):
+    run, newest = cut()
+    for path in newest.parent.glob("*.npz"):
+        path.write_bytes(b"")
+    same(train.resume(run), train.start(SMALL, data=make()))
+    assert capsys.readouterr().err.endswith(". Going on from the beginning\n")
+
+
+def test_any_flipped_byte_and_any_end_is_seen():
+    """Of a checkpoint; of one of before the checksums those that a zip file itself can see."""
+    progress, values = checkpoints.Progress(3), [np.arange(4.0), np.arange(3)]
+    path = checkpoints.save(runs.Path(), progress, values[:1], values[1:])
+    data = path.read_bytes()
+    old = data[: -checkpoints.COMMENT - 2] + b"\0\0"
+    for at in (*range(0, len(data), 9), *range(len(data) - 80, len(data))):
+        for damaged in (flipped(data, at), data[:at]):
+            path.write_bytes(damaged)
+            with pytest.raises(checkpoints.Damaged):
+                checkpoints.restore(path, [keras.Variable(np.zeros(4))])
+    path.write_bytes(old)
+    variable = keras.Variable(np.zeros(4))
+    kept = checkpoints.restore(path, [variable])
+    assert kept.progress == progress and np.array_equal(kept.best[0], values[1])
+    np.testing.assert_array_equal(variable, values[0])
+    for end in range(0, len(old), 9):
+        path.write_bytes(old[:end])
+        with pytest.raises(checkpoints.Damaged):
+            checkpoints.restore(path, [variable])
+
+
+class SignalAt(keras.callbacks.Callback):
+    """A signal during the n-th chunk of this process."""
+
+    def __init__(self, chunk, number=signal.SIGTERM):
+        super().__init__()
+        self.left, self.number = chunk, number
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("chunks", [(5, 1), (1, 1), (2, 1, 1, 3), (18,)])
+def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
+    """Three chunks lie between two evaluations; the training goes on within them."""
+    monkeypatch.setattr(train, "CHUNK", 4)
+    whole = train.start(SMALL, data=make())
+    at, _ = train.edges(SMALL.train, (6, 1), 60)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    run = None
+    for number, chunk in enumerate(chunks):
+        with pytest.raises(KeyboardInterrupt, match="has the checkpoint of step") as caught:
+            if run is None:
+                train.start(SMALL, runs.Path("cut"), [SignalAt(chunk)], make())
+            train.resume(run, [SignalAt(chunk)])
+        assert caught.value.number == signal.SIGTERM
+        run = train.load_run("cut")
+        newest = checkpoints.newest(run.path / "checkpoints")
+        assert checkpoints.step_of(newest) == at[sum(chunks[: number + 1])]
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    same(train.resume(run), whole)
+
+
+def test_a_folder_is_of_one_training_at_a_time():
+    class Second(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if not epoch:
+                with pytest.raises(SeqlabError, match=f"process {os.getpid()} on .* trains here"):
+                    train.resume(train.load_run("run"))
+
+    run = train.start(SMALL, runs.Path("run"), [Second()], make())
+    assert run.history["step"][-1] == 60
+    with alone(run.path / "checkpoints"):  # which is free again
+        pass
+
+
+def test_the_checkpoint_of_another_model_is_refused_and_stays():
+    _, newest = cut()
+    wider = dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, hidden=6))
+    with pytest.raises(SeqlabError, match="of another model"):
+        train.fitted(wider, make(), newest.parent)
+    assert newest.exists()
 
 
 def test_only_the_newest_checkpoints_stay():
     run = train.start(SMALL, data=make())
-    names = sorted(p.name for p in (run.path / "checkpoints").iterdir())
+    names = sorted(p.name for p in (run.path / "checkpoints").glob("*.npz"))
     assert names == ["step-00000040.npz", "step-00000050.npz", "step-00000060.npz"]
 
 
