@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import models
+from seqlab._gradients import finite
 from seqlab._tensorflow import keras, tf
 from seqlab.callbacks import ProgressLines
 from seqlab.config import ModelConfig, TrainConfig
@@ -95,23 +96,28 @@ def fit(
         trainer = _trainer(network, _compiled(config), loss)
         _begin(trainer, build(network, config.seed))
         trainer.total_steps = steps
-        made = trainer.fit(
-            _training(rows, config, at),
-            epochs=(len(at) - 1) // chunks,
-            steps_per_epoch=chunks,
-            validation_data=None if held is None else _in_order(held),
-            callbacks=_callbacks(config, held, verbose),
-            shuffle=False,
-            verbose=0,
-        )
+        with finite(lambda: _diverged(config)):
+            made = trainer.fit(
+                _training(rows, config, at),
+                epochs=(len(at) - 1) // chunks,
+                steps_per_epoch=chunks,
+                validation_data=None if held is None else _in_order(held),
+                callbacks=_callbacks(config, held, verbose),
+                shuffle=False,
+                verbose=0,
+            )
         weights = trainer.get_weights()
     history = {"step": at[chunks::chunks][: len(made.epoch)], **made.history}
     if not np.isfinite(history["loss"]).all():
-        raise SeqlabError(
-            f"the loss is not finite: the training diverged. Use a smaller `learning_rate` than"
-            f" {config.learning_rate:g}"
-        )
+        raise SeqlabError(_diverged(config))
     return weights, history
+
+
+def _diverged(config: TrainConfig) -> str:
+    return (
+        f"the loss is not finite: the training diverged. Use a smaller `learning_rate` than"
+        f" {config.learning_rate:g}"
+    )
 
 
 def predict(network: Network, weights: Weights, inputs: np.ndarray) -> np.ndarray:

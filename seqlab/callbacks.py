@@ -106,10 +106,13 @@ class Keeper(keras.callbacks.Callback):
         loss, selected = float(logs["loss"]), float(logs.get("val_loss", math.nan))
         step = self.progress.step
         if not math.isfinite(loss):
-            raise SeqlabError(
-                f"the loss is not finite before step {step}: the training diverged. Use a smaller"
-                f" --learning-rate than {self.config.learning_rate:g}"
+            cause = (
+                f"the training diverged. Use a smaller --learning-rate than"
+                f" {self.config.learning_rate:g}"
+                if step
+                else "the data are too large. Use another --scaling"
             )
+            raise SeqlabError(f"the loss is not finite before step {step + 1}: {cause}")
         rate = float(self.trainer.optimizer.learning_rate)
         row = {"step": step, "loss": loss, "penalty": float(logs.get("penalty", 0.0))}
         for name in sorted(set(logs) - MEASURED):
@@ -127,7 +130,14 @@ class Keeper(keras.callbacks.Callback):
 
     def _save(self, running: Sequence[np.ndarray] = ()) -> None:
         try:
-            checkpoints.save(self.folder, self.progress, self._variables(), self.best, running)
+            checkpoints.save(
+                self.folder,
+                self.progress,
+                self._variables(),
+                self.best,
+                running,
+                self.config.keep,
+            )
         except OSError as error:
             raise SeqlabError(
                 f"{self.folder}: no checkpoint can be written: {error.strerror}. Earlier ones are whole"

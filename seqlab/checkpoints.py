@@ -39,9 +39,6 @@ class Damaged(SeqlabError):
     """A checkpoint that is not what was written."""
 
 
-KEEP = 3  # newest checkpoints that stay on disk
-
-
 @dataclass
 class Progress:
     """How far a training is, beside its variables."""
@@ -66,8 +63,9 @@ def save(
     variables: list[Any],
     best: list[np.ndarray],
     running: Sequence[np.ndarray] = (),
+    keep: int = 3,
 ) -> Path:
-    """Write ``step-XXXXXXXX.npz``, and remove all but the newest few.
+    """Write ``step-XXXXXXXX.npz``, and then remove all but the newest few.
 
     Args:
         folder: of the checkpoints.
@@ -75,6 +73,7 @@ def save(
         variables: of the model (weights and random state) and the optimizer.
         best: the evaluated weights with the lowest validation loss so far.
         running: what has been measured since the last evaluation; nothing at an evaluation.
+        keep: how many checkpoints stay.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     arrays["progress"] = np.array(json.dumps(asdict(progress)))
@@ -84,7 +83,7 @@ def save(
     with written(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
         _seal(temporary)
-    for old in sorted(folder.glob("step-*.npz"))[:-KEEP]:
+    for old in sorted(folder.glob("step-*.npz"))[:-keep]:
         old.unlink()
     return path
 

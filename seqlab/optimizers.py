@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from seqlab._adam import Adam
+from seqlab._gradients import checked
 from seqlab._tensorflow import keras
 from seqlab.train_config import MOMENTUM, TrainConfig
 
@@ -53,6 +54,6 @@ def make_optimizer(config: TrainConfig, steps: int, epoch: float | None = None) 
         "sgd": keras.optimizers.SGD,
     }
     more = {"momentum": config.momentum} if config.optimizer in MOMENTUM else {}
-    return kinds[config.optimizer](
+    return checked(kinds[config.optimizer])(
         learning_rate=rate, global_clipnorm=config.clip, weight_decay=config.weight_decay, **more
     )

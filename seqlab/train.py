@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
+from seqlab._gradients import explain, finite
 from seqlab._lock import alone
 from seqlab._signals import Signals
 from seqlab._tensorflow import keras, new_graphs
@@ -105,7 +106,7 @@ def fit(
         learning_rate, each a list.
 
     Raises:
-        SeqlabError: the loss is not finite; another process trains in this folder.
+        SeqlabError: loss or gradient are not finite; another process trains in this folder.
         KeyboardInterrupt: a signal came; `_signals.Interrupted`, which has its number.
     """
     with alone(folder), Signals() as signals:
@@ -128,7 +129,14 @@ def _loop(
     keeper.begin(trainer.evaluate(begun, verbose=0, return_dict=True))
     at, chunks = edges(config, shape, trainer.total_steps)
     position = keeper.place(at, chunks)
-    if position < len(at) - 1 and not keeper.stopped:
+    if position == len(at) - 1 or keeper.stopped:
+        return
+
+    def explained() -> str:
+        kept = f"{keeper.folder} has the weights of step {keeper.progress.step}"
+        return f"{explain(trainer, data.train, config)}. {kept}"
+
+    with finite(explained):
         trainer.fit(
             data.train.training(config.batch, config.seed, at[position:]),
             epochs=(len(at) - 1) // chunks,

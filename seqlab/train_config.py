@@ -35,6 +35,7 @@ class TrainConfig:
     weight_decay: float | None = None  # decoupled, of weights with more than one axis
     ema: float | None = None  # the weights' moving average, which is what evaluation uses
     precision: str = "float32"
+    keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "patience"):
@@ -44,6 +45,7 @@ class TrainConfig:
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name), float)
         check_positive("batch", self.batch)
+        check_positive("keep", self.keep)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_positive("learning_rate", self.learning_rate, float)
         check_choice("schedule", self.schedule, SCHEDULES)

@@ -168,6 +168,7 @@ def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
     to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")
     to.add_argument("--precision", choices=PRECISIONS, default="float32", help="default: float32")
+    to.add_argument("--keep", type=whole, default=3, metavar="N", help="checkpoints; default: 3")
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 

@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,17 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("SEQLAB_DATA is not set")
     return Path(folder)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many faults of each kind tests/faults has made and trainings have survived."""
+    made = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "faults":
+                number, kind = value.split(" ", 1)
+                made[kind] += int(number)
+    if made:
+        terminalreporter.section(f"{sum(made.values())} faults, the same bits after each")
+        for kind, number in made.items():
+            terminalreporter.write_line(f"{number:4} {kind}")

@@ -46,6 +46,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_gradients",
         "_batch_norm",
         "_average",
         "heads",

@@ -151,14 +151,75 @@ def test_exponential_decays_smoothly():
     assert float(optimizer.learning_rate) == pytest.approx(0.5 * 0.01**0.5)
 
 
-def test_a_loss_that_is_not_finite_stops_with_a_remedy():
+@pytest.mark.parametrize(
+    ("scaling", "grow", "words"),
+    [
+        (
+            "last",
+            1,
+            r"loss is not.* step 3 .batch 3 of epoch 1.: the training div.*rate than 1e\+30",
+        ),
+        ("none", 1e18, r"loss is not.* step \d .*up to .*e\+18. Use another --scaling"),
+    ],
+)
+def test_a_gradient_that_is_not_finite_stops_with_a_remedy(scaling, grow, words):
+    settings = {"learning_rate": 1e30, "optimizer": "sgd", "clip": None}
     config = dataclasses.replace(
         SMALL,
-        data=DataConfig(window=6, scaling="none"),
-        train=TrainConfig(steps=50, learning_rate=1e30, optimizer="sgd", clip=None),
+        data=DataConfig(window=6, scaling=scaling),
+        train=dataclasses.replace(SMALL.train, **settings),
     )
-    with pytest.raises(SeqlabError, match=r"not finite.*learning-rate"):
-        train.start(config, data=split(series(), config.data))
+    data = split(Series("wave", series().values * grow), config.data)
+    with pytest.raises(SeqlabError, match=words + ".*checkpoints has the weights of step 0"):
+        train.start(config, data=data)
+
+
+def test_a_gradient_that_is_not_finite_is_told_from_the_loss():
+    data = make()
+    model = models.build(SMALL.model, data.train.input_shape)
+    before = model.get_weights()
+    with pytest.raises(SeqlabError, match=r"the gradient is not finite in step 1 .batch 1 of"):
+        train.fit(
+            model,
+            data,
+            SMALL.train,
+            runs.Path("checkpoints"),
+            loss=lambda y, made: keras.ops.sqrt(0 * made),  # a root at zero
+        )
+    for weight, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+
+
+def test_data_that_are_too_large_are_named_before_any_step():
+    config = dataclasses.replace(SMALL, data=DataConfig(window=6, scaling="none"))
+    data = split(Series("wave", series().values * 1e25), config.data)
+    with pytest.raises(SeqlabError, match="before step 1: the data are too large"):
+        train.start(config, data=data)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("bound", [None, 0.5])
+def test_no_variable_changes_on_a_gradient_that_is_not_finite(optimizer, bound):
+    config = TrainConfig(optimizer=optimizer, clip=bound, schedule="constant", weight_decay=0.1)
+    ours = train.make_optimizer(config, 10)
+    theirs = getattr(keras.optimizers, type(ours).__name__).from_config(ours.get_config())
+    pairs = [[keras.Variable([1.0, 2.0]), keras.Variable(3.0)] for _ in range(2)]
+
+    def step(one, variables):
+        one.build(variables)
+        return tf.function(lambda gradients: one.apply(gradients, variables))
+
+    ours_step, theirs_step = step(ours, pairs[0]), step(theirs, pairs[1])
+    for each in (ours_step, theirs_step):
+        each([tf.constant([0.3, -4.0]), tf.constant(0.1)])
+    np.testing.assert_allclose(pairs[0][0], pairs[1][0], rtol=1e-6)
+    before = [np.asarray(value) for value in [*pairs[0], *ours.variables]]
+    for bad in (np.nan, np.inf):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="the gradient is not finite"):
+            ours_step([tf.constant([0.3, -4.0]), tf.constant(bad, tf.float32)])
+    for value, kept in zip([*pairs[0], *ours.variables], before, strict=True):
+        np.testing.assert_array_equal(value, kept)
+    assert ours.global_clipnorm == bound
 
 
 def test_a_run_folder_rebuilds_itself_elsewhere(tmp_path):
@@ -294,10 +355,12 @@ def test_the_checkpoint_of_another_model_is_refused_and_stays():
     assert newest.exists()
 
 
-def test_only_the_newest_checkpoints_stay():
-    run = train.start(SMALL, data=make())
-    names = sorted(p.name for p in (run.path / "checkpoints").glob("*.npz"))
-    assert names == ["step-00000040.npz", "step-00000050.npz", "step-00000060.npz"]
+@pytest.mark.parametrize(("keep", "steps"), [(3, [40, 50, 60]), (1, [60])])
+def test_only_the_newest_checkpoints_stay(keep, steps):
+    config = dataclasses.replace(SMALL, train=dataclasses.replace(SMALL.train, keep=keep))
+    run = train.start(config, data=make())
+    found = (run.path / "checkpoints").glob("*.npz")
+    assert sorted(map(checkpoints.step_of, found)) == steps
 
 
 def test_the_first_validation_loss_is_of_all_windows_too():

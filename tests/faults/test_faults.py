@@ -1,0 +1,225 @@
+"""Trainings that are killed, starved and damaged, for real: in the end they give the same bits."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nursery import EVERY, TINY, Training
+
+KILLS = int(os.environ.get("SEQLAB_KILLS", "10"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a training gives that nobody disturbs."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    with Training(path) as training:
+        assert training.end() == (0, "")
+    return path
+
+
+@pytest.fixture
+def counted(record_property):
+    """Counts faults by their kind, for the summary."""
+
+    def count(kind, number=1):
+        record_property("faults", f"{number} {kind}")
+
+    return count
+
+
+def same(path, other):
+    """The two runs have the same last state, best weights, history and model, bit for bit."""
+    states = [dict(np.load(sorted(p.glob("checkpoints/step-*.npz"))[-1])) for p in (path, other)]
+    for name in states[0].keys() | states[1].keys():
+        np.testing.assert_array_equal(states[0][name], states[1][name], err_msg=name)
+    assert (path / "history.csv").read_text() == (other / "history.csv").read_text()
+    assert not list(path.glob("checkpoints/.*")), "something half-written stays"
+
+
+def finish(path, whole):
+    """The same command again, with --resume; what it says."""
+    with Training(path) as training:
+        status, said = training.end()
+    assert status == 0, said
+    same(path, whole)
+    return said
+
+
+def test_killed_at_random_moments(whole, tmp_path, counted):
+    """One training, killed again and again: before its first checkpoint, between two, in a step."""
+    chance, kills = random.Random(6), 0
+    while kills < KILLS:
+        with Training(tmp_path / "run") as training:
+            training.reach(training.step() + chance.randint(0, 2) * EVERY)
+            training.process.join(chance.uniform(0, 0.05))
+            training.send(signal.SIGKILL)
+            assert training.end()[0] == -signal.SIGKILL, "it had ended: give it more steps"
+        kills += 1
+    assert finish(tmp_path / "run", whole) == ""
+    counted("kill -9 at a random moment", kills)
+
+
+def die_in(name, when, share):
+    """Patch a function that writes a file: in its n-th call it leaves a part, and the process dies."""
+    import keras
+
+    module, attribute = {
+        "checkpoint": (np, "savez"),
+        "series": (np, "savez_compressed"),
+        "model": (keras.Model, "save"),
+    }[name]
+    write, calls = getattr(module, attribute), []
+
+    def dying(*given, **more):
+        calls.append(1)
+        write(*given, **more)
+        if len(calls) == when:
+            path = Path(given[1] if name == "model" else given[0])
+            os.truncate(path, int(share * path.stat().st_size))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(module, attribute, dying)
+
+
+@pytest.mark.parametrize(
+    ("file", "when", "share"),
+    [("series", 1, 0.5), ("checkpoint", 1, 0.3), ("checkpoint", 4, 0.99), ("model", 1, 0.5)],
+)
+def test_killed_in_the_middle_of_writing(file, when, share, whole, tmp_path, counted):
+    with Training(tmp_path / "run", TINY, die_in, file, when, share) as training:
+        assert training.end()[0] == -signal.SIGKILL
+    assert finish(tmp_path / "run", whole) == ""
+    counted(f"kill -9 while the {file} is written")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_after_the_step(number, whole, tmp_path, counted):
+    """Mostly in the middle of a stretch between two evaluations, of which history has the loss."""
+    steps = []
+    for _ in range(3):
+        with Training(tmp_path / "run") as training:
+            training.reach(training.step() + 2 * EVERY).send(number)
+            status, said = training.end()
+        steps.append(training.step())
+        assert status == 128 + number
+        assert said == (
+            f"seqlab train: interrupted; {tmp_path}/run keeps the checkpoint of step {steps[-1]}."
+            " Go on with the same command and --resume\n"
+        )
+    assert finish(tmp_path / "run", whole) == ""
+    counted(number.name, len(steps))
+
+
+def damage(data, how, chance):
+    if how == "flipped":
+        at = chance.randrange(len(data))
+        return data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+    return data[: chance.randrange(len(data))]
+
+
+def test_damaged_checkpoints_give_way_to_the_one_before(whole, tmp_path, counted):
+    """Killed; then its newest checkpoint is damaged, or the two newest."""
+    chance = random.Random(7)
+    for kind, number in (("truncated", 1), ("flipped", 1), ("flipped", 2)):
+        with Training(tmp_path / "run") as training:
+            training.reach(training.step() + 3 * EVERY).send(signal.SIGKILL)
+            training.end()
+        for path in training.checkpoints()[-number:]:
+            path.write_bytes(damage(path.read_bytes(), kind, chance))
+        before = training.checkpoints()[-number - 1]
+        with Training(tmp_path / "run") as training:
+            training.reach(training.step() + EVERY).send(signal.SIGKILL)
+            said = training.end()[1]
+        assert said.endswith(f". Going on from step {int(before.stem[-8:])}\n"), said
+        assert said.count("\n") == 1 and said.count("cannot be read") == number
+        counted(f"checkpoint {kind}", number)
+    assert finish(tmp_path / "run", whole) == ""
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1 MB; without the right to mount one, no test."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+def test_a_full_disk_leaves_earlier_checkpoints_whole(small_disk, whole, counted):
+    with Training(small_disk / "run") as training:
+        training.reach(3 * EVERY)
+        with (small_disk / "filling").open("wb", 0) as filling, pytest.raises(OSError):
+            while True:
+                filling.write(bytes(100))
+        status, said = training.end()
+    assert status == 2 and said.count("\n") == 1
+    assert said.startswith("seqlab train: error: ")
+    assert "no checkpoint can be written: No space left on device. Earlier ones are whole" in said
+    (small_disk / "filling").unlink()
+    assert len(training.checkpoints()) == 3
+    assert finish(small_disk / "run", whole) == ""
+    counted("full disk")
+
+
+def bounded(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_a_file_that_may_not_grow_is_a_full_disk(share, whole, tmp_path, counted):
+    """With a limit on files in place of a disk: also the first checkpoint."""
+    size = int(share * sorted(whole.glob("checkpoints/*.npz"))[-1].stat().st_size)
+    with Training(tmp_path / "run", TINY, bounded, size) as training:
+        status, said = training.end()
+    assert (status, said.count("\n")) == (2, 1)
+    assert "File too large" in said
+    finish(tmp_path / "run", whole)
+    counted("file at its limit")
+
+
+def test_two_trainings_in_one_folder(whole, tmp_path, counted):
+    with Training(tmp_path / "run") as first:
+        first.reach(EVERY)
+        with Training(tmp_path / "run") as second:
+            status, said = second.end()
+        assert first.process.is_alive(), "it had ended: give it more steps"
+        assert status == 2 and said.count("\n") == 1
+        assert f"process {first.process.pid} on" in said and "trains here at this moment" in said
+        first.send(signal.SIGKILL)
+        first.end()
+    assert finish(tmp_path / "run", whole) == ""  # its lock went with it
+    counted("second training in the folder")
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path, counted):
+    """In a step that would take ten minutes."""
+    with Training(tmp_path / "run", TINY, endless) as training:
+        training.reach(0).process.join(0.5)
+        training.send(signal.SIGINT).process.join(0.5)
+        assert training.process.is_alive()
+        training.send(signal.SIGINT)
+        assert training.end()[0] == -signal.SIGINT
+    counted("second Ctrl-C")
+
+
+def endless():
+    """A batch waits in TensorFlow's own code, as a slow one would."""
+    import tensorflow as tf
+
+    from seqlab.trainer import Trainer
+
+    def train_step(self, data):
+        (count,) = tf.while_loop(lambda k: k < 10**9, lambda k: k + 1, [0])
+        self.optimizer.iterations.assign_add(tf.cast(0 * count, tf.int64))  # or it is left out
+        return self.get_metrics_result()
+
+    Trainer.train_step = train_step
