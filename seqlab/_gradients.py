@@ -18,9 +18,19 @@ LARGE = 1e4  # of inputs and targets, which networks want near 1
 
 
 class _Checked:
-    """Checks the gradient's norm before any variable changes, so that the weights stay good ones."""
+    """Checks the gradient's norm before any variable changes, so that the weights stay good ones.
+
+    Attributes:
+        norms: the sum of these norms, before clipping; whoever reads it begins it anew.
+    """
 
     global_clipnorm: float | None
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.norms = tf.Variable(
+            0.0, trainable=False
+        )  # of TensorFlow: Keras counts its own as state
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
         """As Keras', which computes the same norm, and clips by it, in the same numbers."""
@@ -32,6 +42,7 @@ class _Checked:
             grads = [None if g is None else g * scale for g in grads]
         try:
             with tf.control_dependencies([norm]):
+                self.norms.assign_add(tf.cast(norm, tf.float32))
                 return super().apply(grads, trainable_variables)  # type: ignore[misc]
         finally:
             self.global_clipnorm = bound

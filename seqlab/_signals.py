@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: noted, so that what is going on can come to a good end."""
 
+import os
 import signal
 import sys
 import threading
@@ -30,7 +31,9 @@ def number_of(interrupt: KeyboardInterrupt) -> int:
 class Signals:
     """Inside ``with``, the first Ctrl-C or SIGTERM is noted, and a second one ends the process at once.
 
-    In a thread that is not the main one, and where someone else handles a signal, nothing changes.
+    Python's own handlers wait for the end of what TensorFlow computes. So a thread is told of signals,
+    which can end the process meanwhile; but not that of a notebook. In a thread that is not the main
+    one, and where someone else handles a signal, nothing changes.
 
     Attributes:
         number: of the signal that came; 0 for none.
@@ -44,16 +47,32 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             usual = (signal.SIG_DFL, signal.default_int_handler)
             numbers = [number for number in NOTED if signal.getsignal(number) in usual]
+            heard, self._told = os.pipe()
+            os.set_blocking(self._told, False)
+            self._other = signal.set_wakeup_fd(self._told, warn_on_full_buffer=False)
             self._before = {number: signal.signal(number, self._note) for number in numbers}
+            threading.Thread(target=self._listen, args=(heard,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            self._give_back()
+            signal.set_wakeup_fd(self._other)
+            os.close(self._told)  # which ends the thread
+
+    def _listen(self, heard: int) -> None:
+        count = 0
+        while number := os.read(heard, 1):
+            if number[0] in self._before:
+                self.number, count = self.number or number[0], count + 1
+                if count > 1 and not hasattr(sys, "ps1"):
+                    os._exit(128 + number[0])
+        os.close(heard)
 
     def _note(self, number: int, _: Any) -> None:
-        self.number = number
-        for each, handler in self._before.items():
-            # Python's own handler would wait for the end of what TensorFlow computes. But a notebook
-            # should not die of it.
-            signal.signal(each, handler if hasattr(sys, "ps1") else signal.SIG_DFL)
+        self.number = self.number or number
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

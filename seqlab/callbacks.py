@@ -67,8 +67,9 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Go on with what was measured before an interruption."""
         del epoch, logs
+        self.trainer.optimizer.norms.assign(0.0)
         if self.running:
-            for variable, value in zip(self.trainer.metrics_variables, self.running, strict=True):
+            for variable, value in zip(self._measures(), self.running, strict=True):
                 variable.assign(value)
             self.running = []
 
@@ -79,7 +80,7 @@ class Keeper(keras.callbacks.Callback):
             self.trainer.stop_training = True
         elif self.signals.number:
             self.progress.step = int(self.trainer.optimizer.iterations)
-            self._save([np.asarray(variable) for variable in self.trainer.metrics_variables])
+            self._save([np.asarray(variable) for variable in self._measures()])
             self._leave()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -117,7 +118,8 @@ class Keeper(keras.callbacks.Callback):
         row = {"step": step, "loss": loss, "penalty": float(logs.get("penalty", 0.0))}
         for name in sorted(set(logs) - MEASURED):
             row |= {name: float(logs[name])}
-        self.progress.rows.append(row | {"val_loss": selected, "learning_rate": rate})
+        row |= {"val_loss": selected, "learning_rate": rate, "gradient_norm": self._norm()}
+        self.progress.rows.append(row)
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
             self.best = [np.asarray(weight) for weight in self.trainer.evaluated]
@@ -146,6 +148,16 @@ class Keeper(keras.callbacks.Callback):
     def _variables(self) -> list[Any]:
         """Everything that a step changes: weights, random state, average, optimizer."""
         return [*checkpoints.state_of(self.trainer), *self.trainer.optimizer.variables]
+
+    def _measures(self) -> list[Any]:
+        """What adds up between two evaluations."""
+        return [*self.trainer.metrics_variables, self.trainer.optimizer.norms]
+
+    def _norm(self) -> float:
+        """The mean norm of the gradients since the last evaluation, before clipping."""
+        rows = self.progress.rows
+        taken = self.progress.step - (rows[-1]["step"] if rows else 0)
+        return float(self.trainer.optimizer.norms) / max(1, taken)
 
     def _patience_is_over(self) -> bool:
         """Whether the network has been learning by heart.

@@ -103,7 +103,7 @@ def fit(
 
     Returns:
         The history: step, loss (of the data), penalty, each metric in training and validation, val_loss,
-        learning_rate, each a list.
+        learning_rate, and the gradient's mean norm before clipping since the row before, each a list.
 
     Raises:
         SeqlabError: loss or gradient are not finite; another process trains in this folder.

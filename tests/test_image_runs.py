@@ -108,7 +108,8 @@ def test_interrupted_and_resumed_gives_the_same_bits(tmp_path):
         np.testing.assert_array_equal(one, other)
     assert whole.history == resumed.history
     assert list(whole.history) == [
-        *("step", "loss", "penalty", "accuracy", "val_accuracy", "val_loss", "learning_rate")
+        *("step", "loss", "penalty", "accuracy", "val_accuracy", "val_loss", "learning_rate"),
+        "gradient_norm",
     ]
 
 

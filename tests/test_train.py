@@ -92,6 +92,36 @@ def test_chunks_take_the_steps_that_keras_would_take():
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_the_norm_of_the_gradient_is_in_the_history():
+    """Of plain gradient descent at rate 1 it is how far a step goes; clipping comes after it."""
+    settings = {"optimizer": "sgd", "learning_rate": 1e-3, "schedule": "constant", "steps": 6}
+    config = TrainConfig(batch=8, evaluations=2, clip=None, **settings)
+    data, norms = make(), []
+
+    class Moves(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            now = [np.asarray(weight) for weight in self.model.trainable_weights]
+            if norms:
+                moved = [np.sum((a - b) ** 2) for a, b in zip(now, norms[-1], strict=True)]
+                norms[-1] = float(np.sqrt(sum(moved))) / 1e-3
+            norms.append(now)
+
+    found = {}
+    for bound, chunk in ((None, 1), (1e-4, 3)):
+        keras.utils.set_random_seed(1)
+        model = models.build(ModelConfig(layers=1, hidden=4), data.train.input_shape)
+        norms.append([np.asarray(weight) for weight in model.trainable_weights])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(train, "CHUNK", chunk)
+            changed = dataclasses.replace(config, clip=bound)
+            callbacks = [Moves()] if bound is None else []
+            folder = runs.Path(f"checkpoints-{bound}")
+            found[bound] = train.fit(model, data, changed, folder, callbacks)["gradient_norm"]
+    expected = [0, np.mean(norms[:3]), np.mean(norms[3:6])]
+    np.testing.assert_allclose(found[None], expected, rtol=1e-2)
+    np.testing.assert_allclose(found[1e-4][1], expected[1], rtol=0.2)
+
+
 def test_adam_takes_the_steps_of_keras_adam():
     ours = train.make_optimizer(TrainConfig(), 100)
     theirs = keras.optimizers.Adam.from_config(ours.get_config())

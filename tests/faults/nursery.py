@@ -27,7 +27,9 @@ class Training:
 
     def __init__(self, out, config=TINY, trouble=None, *details):
         self.out = Path(out)
-        self.errors = Path(tempfile.mkstemp()[1])  # not beside it, where the disk may be full
+        handle, name = tempfile.mkstemp()  # not beside it, where the disk may be full
+        os.close(handle)
+        self.errors = Path(name)
         self.process = server.Process(
             target=_train, args=(config, self.out, self.errors, trouble, details)
         )
