@@ -13,6 +13,7 @@ from seqlab._signals import Interrupted, Signals
 from seqlab._tensorflow import keras
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
+from seqlab.optimizers import at_plateau
 
 __all__ = ["Keeper", "ProgressBar", "ProgressLines"]
 
@@ -88,6 +89,9 @@ class Keeper(keras.callbacks.Callback):
         del epoch
         self.progress.step = int(self.trainer.optimizer.iterations)
         self._record(logs or {})
+        if self.config.schedule == "plateau":
+            losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
+            self.trainer.optimizer.learning_rate.assign(at_plateau(self.config, losses))
         self._save()
         if self.signals.number:
             self._leave()

@@ -12,7 +12,7 @@ __all__ = ["MOMENTUM", "OPTIMIZERS", "PRECISIONS", "SCHEDULES", "TrainConfig"]
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 MOMENTUM = ("sgd", "rmsprop")  # optimizers that have it
 PRECISIONS = ("float32", "mixed_bfloat16")
-SCHEDULES = ("cosine", "exponential", "constant")
+SCHEDULES = ("cosine", "exponential", "constant", "one-cycle", "plateau")
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class TrainConfig:
     evaluations: int = 20  # evenly spread; each takes the validation loss and writes a checkpoint
     patience: int | None = 8  # evaluations with a lower training but no lower validation loss
     epochs: int | None = None  # passes over the training part, instead of steps
-    decay: float | None = None  # of the schedule exponential: factor per epoch
+    decay: float | None = None  # of exponential: factor per epoch; of plateau: at each, or a half
     staircase: bool = False  # that factor at the end of each epoch, not a little at each step
     momentum: float = 0.0  # of sgd and rmsprop
     weight_decay: float | None = None  # decoupled, of weights with more than one axis
     ema: float | None = None  # the weights' moving average, which is what evaluation uses
     precision: str = "float32"
+    warm_up: float | None = (
+        None  # share of steps in which the rate rises; None: as the schedule does
+    )
     keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
 
     def __post_init__(self) -> None:
@@ -67,9 +70,14 @@ class TrainConfig:
             raise SeqlabError(
                 f"`momentum` is of {' and '.join(MOMENTUM)}. Received: {self.optimizer}"
             )
-        if (self.decay is not None or self.staircase) and self.schedule != "exponential":
+        falls = ("exponential", "plateau")[: 1 if self.staircase else 2]
+        if (self.decay is not None or self.staircase) and self.schedule not in falls:
             raise SeqlabError(
                 f"`decay` and `staircase` are of the schedule exponential. Received: {self.schedule}"
             )
+        if self.warm_up is not None:
+            check_fraction("warm_up", self.warm_up)
+            if self.schedule == "plateau":
+                raise SeqlabError("`warm_up` is not of the schedule plateau: leave out one of them")
         if self.staircase and self.decay is None:
             raise SeqlabError("`staircase` needs `decay`, the factor at the end of each epoch")

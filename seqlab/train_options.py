@@ -162,8 +162,9 @@ def _training(to: argparse.ArgumentParser) -> None:
         "--learning-rate", type=rate, metavar="R", help="default: 0.01, and for images 0.001"
     )
     to.add_argument("--schedule", choices=SCHEDULES, default="cosine", help="default: cosine")
-    to.add_argument("--decay", type=rate, metavar="F", help="per epoch: of --schedule exponential")
+    to.add_argument("--decay", type=rate, metavar="F", help="of --schedule exponential or plateau")
     to.add_argument("--staircase", action="store_true", help="--decay at the end of an epoch only")
+    to.add_argument("--warm-up", type=share, metavar="S", help="share of steps; of cosine: 0.05")
     to.add_argument("--momentum", type=share, default=0.0, metavar="M", help="of sgd and rmsprop")
     to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
     to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")

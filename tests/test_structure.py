@@ -47,6 +47,7 @@ ORDER = [
         "_scan",
         "_adam",
         "_gradients",
+        "_schedules",
         "_batch_norm",
         "_average",
         "heads",

@@ -228,7 +228,7 @@ def test_data_that_are_too_large_are_named_before_any_step():
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-@pytest.mark.parametrize("bound", [None, 0.5])
+@pytest.mark.parametrize("bound", [None, 0.5, 50.0])
 def test_no_variable_changes_on_a_gradient_that_is_not_finite(optimizer, bound):
     config = TrainConfig(optimizer=optimizer, clip=bound, schedule="constant", weight_decay=0.1)
     ours = train.make_optimizer(config, 10)

@@ -13,7 +13,7 @@ from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkC
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
 from seqlab.losses import SparseCrossEntropy
-from seqlab.optimizers import count_steps, make_optimizer
+from seqlab.optimizers import at_plateau, count_steps, make_optimizer
 
 FEW = TrainConfig(steps=4, batch=16, learning_rate=0.01, schedule="constant", evaluations=4)
 PLAIN = Config(ImageConfig("digits"), NetworkConfig("mlp", {"hidden": 7}), FEW)
@@ -188,6 +188,67 @@ def test_epochs_are_passes_over_the_training_part():
         TrainConfig(epochs=3, steps=3)
 
 
+def rates(steps, at, **settings):
+    optimizer = make_optimizer(TrainConfig(learning_rate=0.5, **settings), steps)
+    found = []
+    for step in at:
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    return found
+
+
+def test_the_rate_rises_first_if_it_is_told_to():
+    at = (0, 50, 100, 200, 600, 1000)
+    exponential = [0.5 * 0.01 ** (step / 1000) for step in at]
+    expected = [rate * min(1, step / 200) for rate, step in zip(exponential, at, strict=True)]
+    found = rates(1000, at, schedule="exponential", warm_up=0.2)
+    assert found == pytest.approx(expected, rel=1e-5)
+    found = rates(1000, at, schedule="constant", warm_up=0.2)
+    assert found == pytest.approx([0, 0.125, 0.25, 0.5, 0.5, 0.5])
+    found = rates(1000, at, schedule="cosine", warm_up=0.2)
+    assert found == pytest.approx([0, 0.125, 0.25, 0.5, 0.25, 0], abs=1e-6)
+    assert (
+        rates(1000, [0], schedule="cosine", warm_up=0.0)[0] < 1e-6
+    )  # its first step is of warm-up
+
+
+def test_one_cycle_goes_up_and_down():
+    at = (0, 150, 300, 650, 1000)
+    middle, low = (0.5 + 0.02) / 2, 0.02 * 1e-4
+    expected = [0.02, middle, 0.5, (0.5 + low) / 2, low]
+    assert rates(1000, at, schedule="one-cycle") == pytest.approx(expected, rel=1e-3)
+    assert rates(1000, [100], schedule="one-cycle", warm_up=0.1) == pytest.approx([0.5])
+    schedule = make_optimizer(TrainConfig(schedule="one-cycle"), 9).get_config()["learning_rate"]
+    again = keras.optimizers.schedules.deserialize(schedule)
+    assert float(again(3)) == pytest.approx(0.01)
+
+
+def test_a_plateau_is_three_evaluations_without_a_new_low():
+    config = TrainConfig(learning_rate=0.8, schedule="plateau")
+    assert at_plateau(config, [5, 4, 4, 4.5, 3]) == 0.8
+    assert at_plateau(config, [5, 4, 4, 4.5, 4]) == 0.4
+    assert at_plateau(config, [5, 4, 4, 4.5, 4, 3, 3, 3]) == 0.4
+    config = dataclasses.replace(config, decay=0.1)
+    assert at_plateau(config, [5, 4, 4, 4.5, 4, 6, 6, 6]) == pytest.approx(0.008)
+
+
+def test_a_rate_that_falls_at_plateaus_resumes_with_the_same_bits():
+    plateau = with_train(PLAIN, schedule="plateau", optimizer="sgd", learning_rate=20.0, steps=12)
+    plateau = with_train(plateau, evaluations=12, clip=0.1)
+    whole = train.start(plateau, Path("whole"))
+    found = whole.history["learning_rate"]
+    assert found[0] == 20 and found[-1] < 20, "choose another rate"
+    config = dataclasses.replace(plateau.train, steps=12)
+    losses = whole.history["val_loss"]
+    expected = [at_plateau(config, losses[: max(1, n)]) for n in range(13)]
+    assert found == pytest.approx(expected)
+    with pytest.raises(KeyboardInterrupt):
+        train.start(plateau, Path("cut"), [Kept(9)])
+    resumed = train.resume(train.load_run("cut"))
+    assert resumed.history == whole.history
+    np.testing.assert_array_equal(resumed.model.get_weights()[0], whole.model.get_weights()[0])
+
+
 @pytest.mark.parametrize(("staircase", "expected"), [(True, 0.25), (False, 0.5 * 0.5**1.5)])
 def test_the_rate_decays_by_epochs(staircase, expected):
     config = TrainConfig(learning_rate=0.5, schedule="exponential", decay=0.5, staircase=staircase)
@@ -223,6 +284,9 @@ def test_momentum_and_weight_decay_reach_the_weights():
         ({"momentum": 0.9}, "of sgd and rmsprop. Received: adam"),
         ({"decay": 0.9}, "of the schedule exponential. Received: cosine"),
         ({"staircase": True, "schedule": "exponential"}, "needs `decay`"),
+        ({"staircase": True, "decay": 0.5, "schedule": "plateau"}, "of the schedule exponential"),
+        ({"warm_up": 0.1, "schedule": "plateau"}, "leave out one of them"),
+        ({"warm_up": 1.0}, "`warm_up` must be at least 0 and below 1"),
         ({"ema": 1.0}, "`ema` must be at least 0 and below 1"),
         ({"precision": "float16"}, "float32, mixed_bfloat16"),
         ({"weight_decay": 0.0}, "`weight_decay` must be a positive number"),
