@@ -39,6 +39,14 @@ class WarmUp(_Configured):
         rate = rate(step) if callable(rate) else rate
         return rate * tf.minimum(1.0, tf.cast(step, tf.float32) / self.settings["steps"])
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "WarmUp":
+        """What `get_config` wrote."""
+        rate = config["rate"]
+        if isinstance(rate, dict):
+            rate = keras.optimizers.schedules.deserialize(rate)
+        return cls(**{**config, "rate": rate})
+
 
 @keras.saving.register_keras_serializable("seqlab")
 class OneCycle(_Configured):
