@@ -52,8 +52,8 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
     run = _unfinished(config, out) if resume else None
     if run is None:
-        whole, _ = parts(config)
-        run = folders.create(config, whole, Path(out) if out else None)
+        whole, split = parts(config)
+        run = folders.create(config, whole, Path(out) if out else None, split)
     elif run.finished:
         if not quiet:
             say(f"{run.path}: finished already; nothing to resume")

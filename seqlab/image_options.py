@@ -21,7 +21,10 @@ SERIES_ONLY = frozenset(
     )
 )
 IMAGES_ONLY = frozenset(
-    ("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels")
+    (
+        *("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels"),
+        "--precise-bn",
+    )
 )
 OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
 USUAL = "lenet5_book"

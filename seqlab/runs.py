@@ -22,7 +22,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -149,6 +149,11 @@ class Run:
         except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
             return {}
 
+    def keep_metrics(self, score: Any) -> None:
+        """Write ``metrics.json``; a run on a read-only disk can be scored all the same."""
+        with suppress(OSError), written(self.path / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(score.to_json(), indent=2) + "\n")
+
     def at(self, data_dir: str) -> "Run":
         """The same run, whose images are now here."""
         data = self.config.data
@@ -174,8 +179,14 @@ class Run:
         return folder
 
 
-def create(config: Config, data: Any, path: Path | None = None) -> Run:
+def create(config: Config, data: Any, path: Path | None = None, split: Any = None) -> Run:
     """Make the folder of a new run and write what it starts from.
+
+    Args:
+        config: of the run.
+        data: all of it.
+        path: of the folder; by default a new one in ``runs/``.
+        split: the parts of the data, where they are at hand, so that they are not made again.
 
     Raises:
         SeqlabError: the folder cannot be written, or holds something already.
@@ -200,8 +211,8 @@ def create(config: Config, data: Any, path: Path | None = None) -> Run:
         ) from error
     _point_at(path)
     run = Run(path, config)
-    if store.arrays is None:
-        run.__dict__["data"] = data  # at hand, so not read again
+    known = {"data": data, "split": split}
+    run.__dict__.update({name: value for name, value in known.items() if value is not None})
     return run
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
+from seqlab._batch_norm import Statistics
 from seqlab._tensorflow import keras, new_graphs
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
+from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
 from seqlab.run_data import Parts, parts
 from seqlab.runs import Run
@@ -63,7 +65,7 @@ def start(
         SeqlabError: data, sizes or folder that cannot be used.
     """
     whole, data = parts(config) if data is None else (data.data, data)
-    return _train(runs.create(config, whole, out), data, callbacks)
+    return _train(runs.create(config, whole, out, data), data, callbacks)
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
@@ -108,6 +110,8 @@ def fit(
     steps = count_steps(config, rows)
     made = Task(model, loss, tuple(metrics))
     trainer = make_trainer(made, config, steps, rows / config.batch)
+    if config.precise_bn is not None:
+        trainer.statistics = _statistics(model, data.train, config)
     held = data.validation or data.train
     validation = held.dataset(evaluated_rows(config, data.train.input_shape))
     begun = validation if data.validation else validation.take(1)
@@ -149,6 +153,17 @@ def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
     # At hand, so not read again.
     finished.__dict__.update(model=model, split=data, data=data.data)
     return finished
+
+
+def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:
+    """Over the batches of the first steps."""
+    batches = -(-min(config.precise_bn or 1, len(part)) // config.batch)
+    found = Statistics(model, part.training(config.batch, config.seed, range(batches + 1)))
+    if not found.layers:
+        raise SeqlabError(
+            "`precise_bn` is for batch normalisation, and this model has none in training"
+        )
+    return found
 
 
 def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int], int]:

@@ -35,9 +35,10 @@ class TrainConfig:
     weight_decay: float | None = None  # decoupled, of weights with more than one axis
     ema: float | None = None  # the weights' moving average, which is what evaluation uses
     precision: str = "float32"
+    precise_bn: int | None = None  # rows whose statistics batch normalisation is evaluated with
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "patience"):
+        for name in ("steps", "epochs", "patience", "precise_bn"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         for name in ("clip", "decay", "weight_decay"):

@@ -183,4 +183,10 @@ def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
     )
+    to.add_argument(
+        "--precise-bn",
+        type=whole,
+        metavar="N",
+        help="images: evaluate batch normalisation with statistics taken anew over N of them",
+    )
     to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")
