@@ -1,15 +1,21 @@
 """What `seqlab inspect` prints."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 
 from seqlab.anatomy import Anatomy
 from seqlab.options import train_command
-from seqlab.report import table
+from seqlab.report import number, table
 
-__all__ = ["anatomy_tables"]
+if TYPE_CHECKING:  # which loads TensorFlow
+    from seqlab.microscope import Layer, Memory
+
+__all__ = ["anatomy_tables", "memory_tables"]
+
+LAGS = (0, 1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 70, 100, 140, 200, 300, 500, 700, 1000)
 
 
 def anatomy_tables(found: Anatomy) -> Iterable[Table | str]:
@@ -57,3 +63,32 @@ def _state(trained: bool) -> str:
 
 def _can(problem: str | None) -> str:
     return "can be read" if problem is None else "damaged"
+
+
+def memory_tables(found: "Memory") -> Iterable[Table | str]:
+    """Gates, half-lives and dead units of each layer; the gradient by lag; the verdict."""
+    title = f"Memory, on {found.windows} windows of the {found.part} part"
+    gates = [
+        (layer.name, name, f"{100 * low:.1f} %", f"{100 * high:.1f} %")
+        for layer in found.layers
+        for name, (low, high) in layer.gates.items()
+    ]
+    yield table(("layer", "gate", "below 0.1", "above 0.9"), gates, title)
+    headers = ("half-life in steps", "shortest", "median", "longest", "units", "dead")
+    yield table(headers, [_memory_row(layer) for layer in found.layers])
+    largest, total = found.gradient.max() or 1.0, found.gradient.sum() or 1.0
+    lags = sorted({lag for lag in LAGS if lag < len(found.gradient)} | {len(found.gradient) - 1})
+    summed = np.cumsum(found.gradient) / total
+    rows = [
+        (str(lag), number(found.gradient[lag] / largest), f"{100 * summed[lag]:.1f} %")
+        for lag in lags
+    ]
+    yield table(("lag, in steps", "gradient, over its largest", "up to here"), rows)
+    yield found.verdict
+    yield from (f"{note}." for note in found.notes)
+
+
+def _memory_row(layer: "Layer") -> tuple[str, ...]:
+    values = layer.half_life
+    numbers = (number(v) for v in (values.min(), float(np.median(values)), values.max()))
+    return (layer.name, *numbers, str(len(values)), str(int(layer.dead.sum())))
