@@ -1,15 +1,14 @@
 """What is in a run folder: variables, where they come from, and which of its files can be read."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seqlab import provenance, weights
-from seqlab.checkpoints import step_of
+from seqlab.checkpoints import restore, step_of
 from seqlab.errors import SeqlabError
 from seqlab.runs import Run
 from seqlab.weights import Weight
@@ -139,13 +138,13 @@ def _unreadable(path: Path) -> str | None:
     """Why not all of a checkpoint can be read; the file's own checksums are compared on the way."""
     try:
         with zipfile.ZipFile(path) as file:
-            names = file.namelist()
-            for name in names:
+            for name in file.namelist():
                 with file.open(name) as part:
                     for _ in iter(partial(part.read, 2**20), b""):
                         pass
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            str(arrays["progress"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        restore(path, [])  # and what a resumed training reads first
+    except SeqlabError as error:
+        return str(error)
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         return f"{type(error).__name__}: {error}"
     return None

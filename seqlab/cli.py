@@ -13,6 +13,7 @@ from seqlab import (
     inspect_commands,
     listings,
     network_commands,
+    train_commands,
 )
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
@@ -86,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     add_train_options(
-        _command(sub, "train", commands.train, "train a model on series or images, and score it")
+        _command(
+            sub, "train", train_commands.train, "train a model on series or images, and score it"
+        )
     )
     add_tune_options(_command(sub, "tune", commands.tune, "search for the options of a training"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
