@@ -1,5 +1,6 @@
-"""`seqlab train`: a run, or a search for the learning rate."""
+"""`seqlab train`: one run, several that differ in their seed, or a search for the learning rate."""
 
+import dataclasses
 import json
 from argparse import Namespace
 from pathlib import Path
@@ -10,12 +11,12 @@ from seqlab.commands import draw, show, train_run
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config
-from seqlab.terminal import say
+from seqlab.terminal import lay_out, say
 
 __all__ = ["train"]
 
-SHOWN = ("rmse", "mae", "mase")
-RUNS = ("resume", "out")  # which a search for a rate has no use for
+SHOWN = {"series": ("rmse", "mae", "mase"), "images": ("accuracy", "loss")}
+RUNS = ("seeds", "resume", "out")  # which a search for a rate has no use for
 
 
 def train(options: Namespace) -> None:
@@ -23,6 +24,8 @@ def train(options: Namespace) -> None:
     config = make_config(options)
     if options.find_rate:
         _find_rate(config, options)
+    elif options.seeds:
+        _seeds(config, options)
     else:
         _one(config, options)
 
@@ -43,10 +46,43 @@ def _finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
     score = evaluate_run(run)
     pictures = draw(run, score)
     if not quiet:
-        show(score, SHOWN)
+        show(score, SHOWN["series"])
         say(*run.split.notes)
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
     return score, pictures
+
+
+def _seeds(config: Config, options: Namespace) -> None:
+    """The same config with one seed after the other."""
+    quiet, found = options.quiet or options.json, []
+    for seed in range(config.train.seed, config.train.seed + options.seeds):
+        if not quiet:
+            say(f"Seed {seed}")
+        out = str(Path(options.out) / f"seed-{seed}") if options.out else None
+        same = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
+        run = train_run(same, out, options.resume, quiet)
+        found.append((run, _scored(run)))
+    from seqlab.seeds import gather
+
+    made = gather([run for run, _ in found], found[0][1])
+    if options.json:
+        say(json.dumps(made.to_json()))
+    elif not quiet:
+        from seqlab.seed_report import seed_tables
+
+        lay_out(*seed_tables(made, SHOWN[config.kind]))
+
+
+def _scored(run: Any) -> str:
+    """Evaluate a run into its folder; the metric that decides."""
+    if run.config.kind == "images":
+        from seqlab.image_evaluate import evaluate as score_of
+
+        score_of(run)
+        return "accuracy"
+    from seqlab.evaluate import evaluate as evaluate_run
+
+    return evaluate_run(run).by
 
 
 def _find_rate(config: Config, options: Namespace) -> None:

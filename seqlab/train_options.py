@@ -190,6 +190,9 @@ def _images(to: argparse.ArgumentParser) -> None:
 def _ways(to: argparse.ArgumentParser) -> None:
     """What else `seqlab train` can do with a config."""
     to.add_argument(
+        "--seeds", type=whole, metavar="N", help="train N, from --seed on; print mean and spread"
+    )
+    to.add_argument(
         "--find-rate",
         nargs="?",
         const="rate.png",

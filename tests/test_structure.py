@@ -103,6 +103,7 @@ ORDER = [
     ["forecasts", "intervals", "weights"],
     [
         "callbacks",
+        "seeds",
         "evaluate",
         "audit",
         "image_evaluate",
@@ -120,6 +121,7 @@ ORDER = [
         "inspect_report",
         "microscope_plots",
         "rate_plots",
+        "seed_report",
     ],
     ["terminal"],
     ["image_commands"],
@@ -148,7 +150,7 @@ LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labe
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
-LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands"]
+LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
