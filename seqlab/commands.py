@@ -33,8 +33,12 @@ def train_run(
     out: str | None,
     resume: bool = False,
     quiet: bool = False,
+    tensorboard: bool = False,
 ) -> Any:
-    """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
+    """Train with a progress bar, from the beginning or from where an equal run was interrupted.
+
+    With `tensorboard`, also write files for it into the run's folder.
+    """
     from seqlab import runs as folders
     from seqlab.checkpoints import newest, step_of
     from seqlab.run_data import parts
@@ -54,7 +58,8 @@ def train_run(
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
 
-        return trainer.resume(run, [] if quiet else [_progress(), *_diagnosis(run)])
+        shown = [] if quiet else [_progress(), *_diagnosis(run)]
+        return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])
     except KeyboardInterrupt:
         kept = newest(run.path / "checkpoints")
         step = step_of(kept) if kept else 0
@@ -287,6 +292,12 @@ def _diagnosis(run: Any) -> list[Any]:
     from seqlab.diagnostics import Diagnosis
 
     return [Diagnosis(run.split, say)]
+
+
+def _events(run: Any) -> list[Any]:
+    from seqlab.event_files import FOLDER, EventFiles
+
+    return [EventFiles(run.path / FOLDER)]
 
 
 def _progress() -> Any:

@@ -16,7 +16,7 @@ from seqlab.terminal import lay_out, say
 __all__ = ["train"]
 
 SHOWN = {"series": ("rmse", "mae", "mase"), "images": ("accuracy", "loss")}
-RUNS = ("seeds", "resume", "out")  # which a search for a rate has no use for
+RUNS = ("seeds", "resume", "tensorboard", "out")  # which a search for a rate has no use for
 
 
 def train(options: Namespace) -> None:
@@ -32,7 +32,7 @@ def train(options: Namespace) -> None:
 
 def _one(config: Config, options: Namespace) -> None:
     quiet = options.quiet or options.json
-    run = train_run(config, options.out, options.resume, quiet)
+    run = train_run(config, options.out, options.resume, quiet, options.tensorboard)
     end = image_commands.finish if config.kind == "images" else _finish
     score, pictures = end(run, quiet)
     if options.json:
@@ -60,7 +60,7 @@ def _seeds(config: Config, options: Namespace) -> None:
             say(f"Seed {seed}")
         out = str(Path(options.out) / f"seed-{seed}") if options.out else None
         same = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
-        run = train_run(same, out, options.resume, quiet)
+        run = train_run(same, out, options.resume, quiet, options.tensorboard)
         found.append((run, _scored(run)))
     from seqlab.seeds import gather
 

@@ -200,4 +200,7 @@ def _ways(to: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="train nothing: suggest a --learning-rate, and draw why; default: rate.png",
     )
+    to.add_argument(
+        "--tensorboard", action="store_true", help="write the curves for TensorBoard, too"
+    )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

@@ -103,6 +103,7 @@ ORDER = [
     ["forecasts", "intervals", "weights"],
     [
         "callbacks",
+        "event_files",
         "seeds",
         "evaluate",
         "audit",
