@@ -106,8 +106,18 @@ def dissect(run: Run) -> Anatomy:
     problem = _problem(run)
     variables, source = _variables(run)
     files = sorted((run.path / "checkpoints").glob("step-*.npz"))
-    found = [Saved(path, step_of(path), path.stat().st_size, _unreadable(path)) for path in files]
+    found = [one for one in map(_saved, files) if one is not None]
     return Anatomy(run, variables, source, found, problem, provenance.differences(run.record))
+
+
+def _saved(path: Path) -> Saved | None:
+    """None if a training that goes on has removed it meanwhile."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    problem = _unreadable(path)
+    return Saved(path, step_of(path), size, problem) if path.exists() else None
 
 
 def _variables(run: Run) -> tuple[list[Weight], str]:

@@ -249,8 +249,9 @@ def gradient_per_lag(model: Any, given: Any, middle: int | None = None) -> np.nd
         given: inputs of B windows.
         middle: which of the M numbers of a step is its forecast.
     """
+    given = tf.nest.map_structure(tf.convert_to_tensor, given)
     named = isinstance(given, dict)
-    past = tf.convert_to_tensor(given["past"] if named else given)
+    past = given["past"] if named else given
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(past)
         outputs = model({**given, "past": past} if named else past, training=False)

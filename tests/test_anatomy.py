@@ -104,6 +104,16 @@ def test_damaged_checkpoints_are_named(run, damage, capsys):
     assert "Cannot be used: step-00000020.npz" in capsys.readouterr().out
 
 
+def test_a_checkpoint_that_a_training_removes_meanwhile_is_left_out(run, monkeypatch):
+    gone = run / "checkpoints" / "step-00000010.npz"
+    read = anatomy.restore
+    monkeypatch.setattr(
+        anatomy, "restore", lambda *given: (gone.unlink(missing_ok=True), read(*given))
+    )
+    found = anatomy.dissect(runs.load(run))
+    assert [one.step for one in found.checkpoints] == [20, 30] and found.problems == []
+
+
 def test_other_data_are_noticed(run):
     with np.load(run / "series.npz") as file:
         arrays = dict(file)

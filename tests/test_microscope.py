@@ -233,6 +233,25 @@ def test_runs_of_bidirectional_grus_are_examined(tmp_path):
     assert found.both_ways and found.layers[0].half_life.shape == (4,)
 
 
+def test_columns_beside_the_values_are_no_hindrance(tmp_path):
+    """Then inputs are a dict, and the gradient is that of all columns of the window."""
+    rows = [f"{np.sin(i / 5):.4f},{i % 7 % 2}\n" for i in range(160)]
+    (tmp_path / "v.csv").write_text("".join(["v,known\n", *rows]))
+    config = dataclasses.replace(
+        SMALL,
+        data=DataConfig(
+            str(tmp_path / "v.csv"), target="v", future=("known",), window=8, horizon=3
+        ),
+        model=dataclasses.replace(SMALL.model, loss="gaussian"),
+    )
+    run = train.start(config, tmp_path / "run")
+    found = microscope.examine(run)
+    given = run.split.validation.given(slice(None))
+    whole = microscope.gradient_per_lag(run.model, given, middle=0)
+    np.testing.assert_allclose(found.gradient, whole, rtol=1e-4)
+    assert found.gradient.shape == (8,) and found.gradient.all()
+
+
 def test_other_networks_are_refused_with_a_remedy(tmp_path):
     other = dataclasses.replace(SMALL, model=ModelConfig(cell="rnn", layers=1, hidden=H))
     with pytest.raises(SeqlabError, match=r"stacked rnn 1x3.*--model stacked --cell lstm"):

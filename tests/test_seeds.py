@@ -40,8 +40,9 @@ def test_mean_and_spread_are_those_of_a_sample():
 
 
 def test_of_accuracy_more_is_better():
-    found = gather([run(0, 1, [1], 0.8), run(1, 1, [1], 0.6)], "accuracy")
-    assert "the worst 0.6; 1 of them beat" in found.verdict
+    shares = (0.8, 0.6, 0.75)
+    found = gather([run(i, 1, [1], share) for i, share in enumerate(shares)], "accuracy")
+    assert "the worst 0.6; 2 of them beat" in found.verdict
 
 
 def test_one_seed_has_no_spread():
