@@ -11,7 +11,7 @@ from seqlab.terminal import lay_out, say
 __all__ = ["evaluate", "finish", "predict"]
 
 
-def finish(run: Any, quiet: bool) -> None:
+def finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
     """The end of ``seqlab train``: the score, and its pictures."""
     from seqlab.image_evaluate import evaluate as score_of
 
@@ -20,6 +20,7 @@ def finish(run: Any, quiet: bool) -> None:
     if not quiet:
         _show(score)
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
+    return score, pictures
 
 
 def evaluate(run: Any, options: Namespace) -> None:

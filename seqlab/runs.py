@@ -3,7 +3,7 @@
 ::
 
     runs/sin-lstm-2x30-001/
-      config.json    the config, and the versions that made it
+      config.json    the config, and the versions and the processor that made it
       series.npz     the data; images stay where they are, and their fingerprint is in config.json
       checkpoints/   step-00000500.npz and so on, the newest few
       history.csv    losses at each evaluation
@@ -20,17 +20,16 @@ import dataclasses
 import errno
 import json
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqlab import provenance
 from seqlab.config import FORMAT, Config
 from seqlab.datasets import Series
 from seqlab.errors import SeqlabError
@@ -297,14 +296,7 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def _record(config: Config) -> dict[str, Any]:
-    packages = ("seqlab", "tensorflow", "keras", "numpy")
-    return {
-        "format": FORMAT,
-        **config.to_json(),
-        "versions": {name: version(name) for name in packages}
-        | {"python": platform.python_version()},
-        "processor": platform.processor() or platform.machine(),
-    }
+    return {"format": FORMAT, **config.to_json(), **provenance.machine()}
 
 
 def _next_name(config: Config) -> Path:

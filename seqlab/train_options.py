@@ -3,7 +3,7 @@
 import argparse
 
 from seqlab import recipes
-from seqlab.arguments import level, natural, rate, share, whole
+from seqlab.arguments import level, natural, picture, rate, share, whole
 from seqlab.augmentation import CHAINS
 from seqlab.config import (
     CELLS,
@@ -123,6 +123,7 @@ def add_train_options(to: argparse.ArgumentParser) -> None:
     _images(to)
     add_model_options(to)
     _training(to)
+    _ways(to)
 
 
 def add_tune_options(to: argparse.ArgumentParser) -> None:
@@ -190,3 +191,22 @@ def _images(to: argparse.ArgumentParser) -> None:
         help="images: evaluate batch normalisation with statistics taken anew over N of them",
     )
     to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")
+
+
+def _ways(to: argparse.ArgumentParser) -> None:
+    """What else `seqlab train` can do with a config."""
+    to.add_argument(
+        "--seeds", type=whole, metavar="N", help="train N, from --seed on; print mean and spread"
+    )
+    to.add_argument(
+        "--find-rate",
+        nargs="?",
+        const="rate.png",
+        type=picture,
+        metavar="FILE",
+        help="train nothing: suggest a --learning-rate, and draw why; default: rate.png",
+    )
+    to.add_argument(
+        "--tensorboard", action="store_true", help="write the curves for TensorBoard, too"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
