@@ -64,6 +64,8 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
+        elif not quiet:
+            say(*image_commands.notes(run))
 
         return trainer.resume(run, [] if quiet else [_progress(), *_diagnosis(run)])
     except KeyboardInterrupt:

@@ -126,10 +126,11 @@ def _means(model: Any) -> Iterator[Any]:
 
 
 def _normals(model: Any) -> Iterator[Any]:
+    """Batch normalisation that does not rest."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _normals(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
+        elif isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             yield layer
 
 

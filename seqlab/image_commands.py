@@ -5,10 +5,17 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from seqlab import bases
 from seqlab.errors import SeqlabError
 from seqlab.terminal import lay_out, say
 
-__all__ = ["evaluate", "finish", "predict"]
+__all__ = ["evaluate", "finish", "notes", "predict"]
+
+
+def notes(run: Any) -> list[str]:
+    """What is to be said of a run before its training."""
+    network = run.config.model
+    return [] if network.base is None else [bases.note(network, run.data.train.classes)]
 
 
 def finish(run: Any, quiet: bool) -> None:

@@ -54,7 +54,13 @@ def parts(config: Config) -> tuple[Any, Any]:
     """
     store = STORES[config.kind]
     data = store.load(config)
-    return data, store.split(data, config)
+    found = store.split(data, config)
+    if config.kind == "images" and config.model.base is not None:
+        from seqlab import _first_network  # here, because it loads TensorFlow
+
+        # That it can be built is known before there is a folder; later only its training needs the base.
+        _first_network.build(config, data.train.input_shape, data.train.classes)
+    return data, found
 
 
 def _series_record(data: Series | Panel) -> dict[str, Any]:
@@ -85,7 +91,9 @@ def _split_images(data: ImageSplit, config: Config) -> ImageSplit:
             " A network needs images of at least two"
         )
     network = config.model
-    cnn.check(network.network, data.train.input_shape, len(data.train.classes), **network.options)
+    if network.base is None:
+        shape, classes = data.train.input_shape, len(data.train.classes)
+        cnn.check(network.network, shape, classes, **network.options)
     return data.augmented(config.data.augmentation)
 
 

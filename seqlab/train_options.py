@@ -22,7 +22,7 @@ from seqlab.config import (
     TRANSFORMS,
     WEIGH,
 )
-from seqlab.image_config import NETWORKS
+from seqlab.image_config import NETWORKS, PIXELS
 
 __all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
@@ -182,5 +182,23 @@ def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
     to.add_argument(
         "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
+    )
+    to.add_argument(
+        "--from",
+        dest="base",
+        metavar="RUN|FILE",
+        help="images: begin with a run's network, a .keras file's, or AlexNet's (.npy)",
+    )
+    to.add_argument(
+        "--freeze",
+        nargs="+",
+        metavar="PATTERN",
+        help="with --from: layers that rest, such as 'conv*', or '*' for all but the last",
+    )
+    to.add_argument(
+        "--batch-norm", action="store_true", help="with --from: batch normalisation learns, too"
+    )
+    to.add_argument(
+        "--pixels", choices=PIXELS, help="with --from FILE: what its network was trained on"
     )
     to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")

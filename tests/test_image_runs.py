@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from seqlab import cli, cnn, image_evaluate, images, runs, train
+from seqlab import cli, cnn, image_evaluate, images, runs, train, transfer
 from seqlab.config import Config, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.errors import SeqlabError
-from seqlab.image_config import IMAGE_SETS, NETWORKS
+from seqlab.image_config import IMAGE_SETS, NETWORKS, PIXELS
 from seqlab.image_options import IMAGES_ONLY, OF_NETWORKS, SERIES_ONLY
 from seqlab.options import TRAINING, make_config
 from seqlab.run_data import STORES
@@ -166,6 +166,7 @@ def test_options_reach_the_config():
 def test_the_light_lists_are_the_real_ones():
     assert tuple(images.CLASSES) == tuple(images.SETS) == IMAGE_SETS
     assert tuple(cnn.NETWORKS) == NETWORKS
+    assert tuple(transfer.PIXELS) == PIXELS
 
 
 def test_a_flag_is_of_series_or_of_images_or_of_both():
