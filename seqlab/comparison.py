@@ -27,7 +27,7 @@ DRAWN = (
     "data.seed"  # decides which images are for validation, and of a folder which are for the test
 )
 # Where equal data may be found says nothing of a run; a path says more than the fingerprint beside it.
-PLACES = ("data.data_dir", "model.base_sha256")
+PLACES = ("data.data_dir", "data.memory", "model.base_sha256")
 METRICS = (
     "rmse",
     "mae",

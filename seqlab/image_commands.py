@@ -14,8 +14,9 @@ __all__ = ["evaluate", "finish", "notes", "predict"]
 
 def notes(run: Any) -> list[str]:
     """What is to be said of a run before its training."""
-    network = run.config.model
-    return [] if network.base is None else [bases.note(network, run.data.train.classes)]
+    network, data = run.config.model, run.data
+    begun = [] if network.base is None else [bases.note(network, data.train.classes)]
+    return [*data.notes, *begun]
 
 
 def finish(run: Any, quiet: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from seqlab.augmentation import CHAINS, Augmentation
 from seqlab.errors import SeqlabError, check_choice, check_fraction
 
-__all__ = ["IMAGE_SETS", "NETWORKS", "PIXELS", "ImageConfig", "NetworkConfig"]
+__all__ = ["IMAGE_SETS", "MEMORY", "NETWORKS", "PIXELS", "ImageConfig", "NetworkConfig"]
 
 # A test holds these equal to images.CLASSES, cnn.NETWORKS and transfer.PIXELS.
 IMAGE_SETS = ("digits", "mnist", "fashion-mnist", "cifar10")
@@ -19,6 +19,7 @@ NETWORKS = (
     *("mlp", "lenet5", "lenet5_book", "lenet_three", "baseline", "lenet5_sigmoid"),
     *("alexnet8", "alexnet", "vgg16", "inception10", "resnet18", "resnet_small"),
 )
+MEMORY = 2_000  # megabytes of a part of a folder
 PIXELS = ("unit", "alexnet", "bytes", "symmetric", "standard", "caffe")
 
 
@@ -34,6 +35,8 @@ class ImageConfig:
     size: tuple[int, int] | None = None  # (height, width) for a folder whose pictures differ
     channels: int = 3  # of a folder's pictures
     augment: str = "none"  # see augmentation.CHAINS
+    # Megabytes of a part of a folder that are kept in memory. The batches are the same without.
+    memory: int = field(default=MEMORY, compare=False)
 
     def __post_init__(self) -> None:
         if self.size is not None:  # which JSON knows as a list

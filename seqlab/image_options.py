@@ -8,7 +8,7 @@ from typing import Any
 from seqlab import bases, recipes
 from seqlab.config import Config, ImageConfig, NetworkConfig
 from seqlab.errors import SeqlabError
-from seqlab.image_config import IMAGE_SETS, NETWORKS
+from seqlab.image_config import IMAGE_SETS, MEMORY, NETWORKS
 
 __all__ = ["IMAGES_ONLY", "SERIES_ONLY", "check_kind", "is_images", "make_image_config"]
 
@@ -27,7 +27,7 @@ NOT_OF_BASES = ("--model", "--recipe", "--dropout", "--hidden")
 IMAGES_ONLY = frozenset(
     (
         *("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels"),
-        *("--from", *OF_BASES),
+        *("--memory", "--from", *OF_BASES),
     )
 )
 OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
@@ -92,6 +92,7 @@ def make_image_config(options: Namespace, train: dict[str, Any]) -> Config:
         tuple(options.size) if options.size else None,
         options.channels or 3,
         options.augment or recipe.augment,
+        options.memory or MEMORY,
     )
     if options.base is not None:
         learned = bases.record(Path(options.base)).get("train", {})

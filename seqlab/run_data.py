@@ -17,6 +17,7 @@ import numpy as np
 
 from seqlab import images, series_files
 from seqlab._labelled_images import PARTS, ImageSplit
+from seqlab._pictures import pieces
 from seqlab.config import Config
 from seqlab.datasets import Panel, PanelSplit, Series, Split, load, split
 from seqlab.errors import SeqlabError
@@ -77,6 +78,7 @@ def _load_images(config: Config) -> ImageSplit:
         seed=data.seed,
         size=data.size,
         channels=data.channels,
+        memory=data.memory,
     )
 
 
@@ -112,7 +114,8 @@ def _fingerprint(data: ImageSplit) -> str:
     for part in (data.train, data.validation, data.test):
         if part is not None:
             found.update(repr(part.images.shape).encode())
-            found.update(np.ascontiguousarray(part.images).data)
+            for some in pieces(part.images):
+                found.update(np.ascontiguousarray(some).data)
             found.update(np.ascontiguousarray(part.labels, "<i4").data)
     return found.hexdigest()
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
-from seqlab._tensorflow import keras, new_graphs
+from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
@@ -71,6 +71,7 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     return run if run.finished else _train(run, run.split, callbacks)
 
 
+@own_errors()
 @new_graphs()
 def fit(
     model: Any,

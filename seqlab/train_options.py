@@ -22,7 +22,7 @@ from seqlab.config import (
     TRANSFORMS,
     WEIGH,
 )
-from seqlab.image_config import NETWORKS, PIXELS
+from seqlab.image_config import MEMORY, NETWORKS, PIXELS
 
 __all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
@@ -182,6 +182,12 @@ def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument("--label-smoothing", type=share, metavar="S", help="images: default: 0")
     to.add_argument(
         "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
+    )
+    to.add_argument(
+        "--memory",
+        type=whole,
+        metavar="MB",
+        help=f"images: of a larger folder read each batch from its files; default: {MEMORY}",
     )
     to.add_argument(
         "--from",

@@ -89,6 +89,7 @@ ORDER = [
         "connections",
         "dropouts",
     ],
+    ["_pictures"],
     ["_layers", "_labelled_images", "cnn", "_pixels", "_resting"],
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network"],
@@ -134,7 +135,7 @@ LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labe
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
-LIGHT += ["train_config", "bases"]
+LIGHT += ["train_config", "bases", "_pictures"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
