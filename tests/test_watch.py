@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqlab import checkpoints, cli, metrics, runs, train
+from seqlab import checkpoints, cli, metrics, runs, train, weights
 from seqlab import watch as watcher
 from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.datasets import Panel, Series, split
@@ -344,3 +344,38 @@ def test_ctrl_c_leaves_without_an_error(folder):
         "",
         0,
     )
+
+
+# The weights of a run that is not finished
+
+
+def test_weights_of_an_unfinished_run_are_those_of_its_newest_checkpoint(capsys):
+    assert cli.main(["weights", "died", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    done = weights.listed(runs.load("done").model)
+    assert found["step"] == 30 and found["weights"] == [one.to_json() for one in done]
+    assert cli.main(["weights", "died", "--out", "died.txt"]) == 0
+    assert "of step 30: its training is not finished" in capsys.readouterr().out
+    with np.load("died/checkpoints/step-00000030.npz") as file:
+        first = watcher.weights(runs.load("died"))[0][0]
+        saved = [file[name] for name in file if name.startswith("variable_")]
+    assert any(np.array_equal(first.values, one) for one in saved)
+
+
+def test_weights_of_an_unfinished_run_are_its_average(tmp_path):
+    config = dataclasses.replace(SMALL, train=dataclasses.replace(SMALL.train, ema=0.9))
+    with pytest.raises(KeyboardInterrupt):
+        train.start(config, tmp_path / "run", [power_cut(2)], split(series(), SMALL.data))
+    found, step = watcher.weights(runs.load(tmp_path / "run"))
+    with np.load(tmp_path / "run/checkpoints/step-00000030.npz") as file:
+        raw = next(one for name, one in file.items() if one.shape == found[0].values.shape)
+        best = [file[name] for name in file if name.startswith("best_")]
+        progress = json.loads(str(file["progress"]))
+    assert step == progress["best_step"] == 30
+    assert any(np.array_equal(found[0].values, one) for one in best)
+    assert not np.array_equal(found[0].values, raw)
+
+
+def test_weights_of_a_run_without_checkpoints(run, capsys):
+    assert cli.main(["weights", str(run.path)]) == 2
+    assert "has no checkpoint yet" in capsys.readouterr().err
