@@ -67,7 +67,9 @@ def mistakes(score: ImageScore, images: Any, count: int = SHEET) -> Figure:
     titles = [_title(one) for one in shown]
     figure = sheet(np.asarray(images[[one.index for one in shown]]), titles)
     wrong = f"{len(score.mistakes):,} of {len(score.labels):,} wrong"
-    which = "all of them" if len(shown) == len(score.mistakes) else f"the {len(shown)} surest"
+    which = (
+        "all of them here" if len(shown) == len(score.mistakes) else f"the {len(shown)} surest here"
+    )
     figure.suptitle(f"{score.name}: {wrong}; {which}")
     return figure
 
