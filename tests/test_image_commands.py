@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from small import commanded
 
 from seqlab import cli, image_plots, image_predict, images, preprocessing, runs
 from seqlab.errors import SeqlabError
@@ -14,12 +15,8 @@ from seqlab.errors import SeqlabError
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        command = "train digits --model mlp --steps 150 --batch 32 --augment standardise --quiet"
-        assert cli.main(command.split()) == 0
-    return path
+    command = "train digits --model mlp --steps 150 --batch 32 --augment standardise --quiet"
+    return commanded(tmp_path_factory.mktemp("work"), command)
 
 
 @pytest.fixture(autouse=True)

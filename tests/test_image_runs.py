@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small import StopAt, commanded
 
 from seqlab import cli, cnn, image_evaluate, images, runs, train, transfer
 from seqlab.config import Config, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
@@ -25,23 +26,11 @@ SMALL = Config(
 )
 
 
-class StopAt(keras.callbacks.Callback):
-    """A power cut."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            raise KeyboardInterrupt
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where one run was made by the command line."""
-    path = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        command = "train digits --model lenet5_book --steps 120 --batch 32 --quiet --out run"
-        assert cli.main(command.split()) == 0
-    return path
+    command = "train digits --model lenet5_book --steps 120 --batch 32 --quiet --out run"
+    return commanded(tmp_path_factory.mktemp("work"), command)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small import StopAt
 
 from seqlab import _pictures, augmentation, cli, cnn, image_evaluate, images, runs, train
 from seqlab._pictures import Pictures
@@ -94,14 +95,6 @@ SMALL = Config(
     NetworkConfig("lenet5"),
     TrainConfig(steps=6, batch=4, evaluations=3),
 )
-
-
-class StopAt(keras.callbacks.Callback):
-    """A power cut."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            raise KeyboardInterrupt
 
 
 def test_interrupted_and_resumed_gives_the_bits_of_memory(tmp_path):

@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small import StopAt, commanded
 
-from seqlab import bases, cli, cnn, comparison, image_evaluate, images, runs, train
+from seqlab import _first_network, bases, cli, cnn, comparison, image_evaluate, images, runs, train
 from seqlab.config import Config, ImageConfig, NetworkConfig, TrainConfig
 from seqlab.errors import SeqlabError
 
@@ -30,17 +31,14 @@ def pictures(folder, digits, count):
 def folder(tmp_path_factory):
     """A network of 0 to 4, and the two phases in which it learns 5 to 9."""
     path = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        pictures("many", range(5), 80)
-        pictures("few", range(5, 10), 20)
-        for command in (
-            "many --channels 1 --model baseline --steps 60 --batch 32 --quiet --out old",
-            f"few --channels 1 --from old --freeze * {QUICK} --learning-rate 0.01 --out head",
-            f"few --channels 1 --from head {QUICK} --out whole",
-        ):
-            assert cli.main(["train", *command.split()]) == 0
-    return path
+    pictures(path / "many", range(5), 80)
+    pictures(path / "few", range(5, 10), 20)
+    return commanded(
+        path,
+        "train many --channels 1 --model baseline --steps 60 --batch 32 --quiet --out old",
+        f"train few --channels 1 --from old --freeze * {QUICK} --learning-rate 0.01 --out head",
+        f"train few --channels 1 --from head {QUICK} --out whole",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +68,17 @@ def test_two_phases_are_two_commands(folder):
     assert cli.main(["evaluate", "whole"]) == 0
 
 
+def test_the_head_is_new_where_the_classes_are(folder):
+    old = runs.load("old").model
+    for first, same in ((0, True), (5, False)):
+        names = [f"digit {i}" for i in range(first, first + 5)]
+        made = _first_network.build(config(), (8, 8, 1), names)
+        assert np.array_equal(made.get_layer("hidden").kernel, old.get_layer("hidden").kernel)
+        assert (
+            np.array_equal(made.get_layer("logits").kernel, old.get_layer("logits").kernel) == same
+        )
+
+
 def test_what_it_began_with_stands_in_its_config_and_is_not_needed_again(folder, tmp_path):
     record = json.loads((folder / "head" / "config.json").read_text())["model"]
     assert record["base"] == str(folder / "old") and record["freeze"] == ["*"]
@@ -89,14 +98,6 @@ def config(**settings):
         bases.of("old", **settings),
         TrainConfig(steps=12, batch=16, evaluations=3),
     )
-
-
-class StopAt(keras.callbacks.Callback):
-    """A power cut."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            raise KeyboardInterrupt
 
 
 def test_interrupted_and_resumed_gives_the_same_bits(tmp_path, folder):
