@@ -74,6 +74,7 @@ def test_everything_else_is_the_same(monkeypatch):
         np.concatenate(list(_pictures.pieces(read.train.images))), kept.train.images
     )
     small = both(size=(120, 120))
+    assert [split.train.input_shape for split in small] == [(120, 120, 3)] * 2
     np.testing.assert_array_equal(*(np.asarray(split.test.images) for split in small))
 
 
