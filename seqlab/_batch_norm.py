@@ -60,7 +60,7 @@ class Statistics:
 
     def __init__(self, model: Any, batches: Any) -> None:
         self.model, self.batches = model, batches
-        self.layers = [layer for layer in normals(model) if layer.trainable]
+        self.layers = list(normals(model))
         self._one = tf.function(self._take_in, reduce_retracing=True)
 
     @property
@@ -80,11 +80,11 @@ class Statistics:
 
 
 def normals(model: Any) -> Iterator[Any]:
-    """The layers of batch normalisation, also those of models inside of the model."""
+    """The layers of batch normalisation that do not rest, also those of models inside of the model."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from normals(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
+        elif isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             yield layer
 
 

@@ -57,6 +57,8 @@ def train_run(
 
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
+        elif not quiet:
+            say(*image_commands.notes(run))
 
         shown = [] if quiet else [_progress(), *_diagnosis(run)]
         return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])

@@ -127,7 +127,7 @@ def _means(model: Any) -> Iterator[Any]:
 
 
 def _dark(part: Images) -> Iterator[str]:
-    highest = int(part.images[:LOOKED_AT].max())
+    highest = int(np.asarray(part.images[:LOOKED_AT]).max())
     if highest <= DARK:
         yield (
             f"the brightest pixel is {highest} of 255, as if these images had been scaled before: seqlab"

@@ -5,10 +5,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from seqlab import bases
 from seqlab.errors import SeqlabError
 from seqlab.terminal import lay_out, say
 
-__all__ = ["evaluate", "finish", "predict"]
+__all__ = ["evaluate", "finish", "notes", "predict"]
+
+
+def notes(run: Any) -> list[str]:
+    """What is to be said of a run before its training."""
+    network, data = run.config.model, run.data
+    begun = [] if network.base is None else [bases.note(network, data.train.classes)]
+    return [*data.notes, *begun]
 
 
 def finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:

@@ -101,7 +101,7 @@ class Run:
                 f"{self.path}: the training is not finished: no model.keras."
                 " Run the same command again with --resume"
             )
-        from seqlab import cnn, models  # noqa: F401  (registers the layers)
+        from seqlab import _pixels, cnn, models  # noqa: F401  (registers the layers)
         from seqlab._tensorflow import keras
 
         try:

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqlab import runs
 from seqlab._batch_norm import Statistics
-from seqlab._tensorflow import keras, new_graphs
+from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper
 from seqlab.checkpoints import newest
 from seqlab.config import Config, TrainConfig
@@ -73,6 +73,7 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     return run if run.finished else _train(run, run.split, callbacks)
 
 
+@own_errors()
 @new_graphs()
 def fit(
     model: Any,

@@ -22,7 +22,7 @@ from seqlab.config import (
     TRANSFORMS,
     WEIGH,
 )
-from seqlab.image_config import NETWORKS
+from seqlab.image_config import MEMORY, NETWORKS, PIXELS
 
 __all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
@@ -189,6 +189,30 @@ def _images(to: argparse.ArgumentParser) -> None:
         type=whole,
         metavar="N",
         help="images: evaluate batch normalisation with statistics taken anew over N of them",
+    )
+    to.add_argument(
+        "--memory",
+        type=whole,
+        metavar="MB",
+        help=f"images: of a larger folder read each batch from its files; default: {MEMORY}",
+    )
+    to.add_argument(
+        "--from",
+        dest="base",
+        metavar="RUN|FILE",
+        help="images: begin with a run's network, a .keras file's, or AlexNet's (.npy)",
+    )
+    to.add_argument(
+        "--freeze",
+        nargs="+",
+        metavar="PATTERN",
+        help="with --from: layers that rest, such as 'conv*', or '*' for all but the last",
+    )
+    to.add_argument(
+        "--batch-norm", action="store_true", help="with --from: batch normalisation learns, too"
+    )
+    to.add_argument(
+        "--pixels", choices=PIXELS, help="with --from FILE: what its network was trained on"
     )
     to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")
 

@@ -34,6 +34,7 @@ ORDER = [
     [
         "_unpickle",
         "recipes",
+        "bases",
         "series",
         "sequences",
         "_even_times",
@@ -88,9 +89,10 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers", "_labelled_images", "cnn", "_pixels"],
+    ["_pictures"],
+    ["_layers", "_labelled_images", "cnn", "_pixels", "_resting"],
     ["_image_folder", "_new_head"],
-    ["_drivers", "images", "diagnostics"],
+    ["_drivers", "images", "diagnostics", "_first_network"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
@@ -152,6 +154,7 @@ LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
+LIGHT += ["train_config", "bases", "_pictures"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
