@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import _forecasting_tasks as tasks
 import _m4
@@ -79,8 +79,7 @@ def m4_hourly(folder):
 def ett_long(folder):
     data = tasks.ETT_DATA
     split = _split(tasks.ett(folder, 20 * tasks.MONTH), data, tasks.ETT_MODEL)
-    measures = lambda forecast: tasks.ett_scores(split, forecast)  # noqa: E731
-    return Job(split, data, tasks.ETT_MODEL, tasks.ETT_TRAINING, measures)
+    return Job(split, data, tasks.ETT_MODEL, tasks.ETT_TRAINING, partial(tasks.ett_scores, split))
 
 
 def ett_short(folder):

@@ -24,7 +24,7 @@ from _peer_jobs import JOBS
 WARM = 5  # steps that a scaled-up time leaves out
 
 
-def seqlab(job, seed, steps, share=1):
+def seqlab(job, seed, steps, share=1, hidden=None):
     """Always a whole training, never some STEPS of it: its set-up is a part of its time."""
     from dataclasses import replace
 
@@ -32,9 +32,10 @@ def seqlab(job, seed, steps, share=1):
     from seqlab.config import Config
     from seqlab.predict import Predictor
 
-    _parts.set_threads(8 * 128**2)
+    model = replace(job.model, hidden=hidden or job.model.hidden)
+    _parts.set_threads(8 * model.hidden**2)
     training = replace(job.training, seed=seed, steps=job.training.steps // share)
-    config = Config(job.data, job.model, training)
+    config = Config(job.data, model, training)
     with tempfile.TemporaryDirectory() as where:
         begin = now()
         run = train.start(config, Path(where) / "run", data=job.split)
@@ -45,7 +46,7 @@ def seqlab(job, seed, steps, share=1):
         "windows": job.windows // share,
         "weights": run.model.count_params(),
     }
-    return facts, lambda: Predictor(run.model, job.split.test, job.model)(job.split.test)
+    return facts, lambda: Predictor(run.model, job.split.test, model)(job.split.test)
 
 
 def neuralforecast(job, seed, steps, window, **sizes):
@@ -198,6 +199,7 @@ def _sizes(job):
     rows = {
         "seqlab": (seqlab, {}),
         "seqlab-quarter": (seqlab, {"share": 4}),
+        "seqlab-32": (seqlab, {"hidden": 32}),
         "neuralforecast": (neuralforecast, {"window": 3 * ahead}),
         "neuralforecast-equal": (
             neuralforecast,

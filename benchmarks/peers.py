@@ -11,7 +11,7 @@ take turns, so that no library has the quiet hour. Peers have their own defaults
 many units, layers and rows of window as seqlab. `darts-normalised` and `darts-equal` scale each window by
 itself, as seqlab and neuralforecast do. Of the airline passengers `darts` is the network in darts' own
 example, and `darts-documented` the same trained as long as there. `seqlab-quarter` sees a quarter of the
-windows.
+windows, `seqlab-32` has 32 units.
 
 PyTorch is told to flush denormal numbers, which peers do not do by themselves: gradients vanish over long
 windows, and a step of theirs takes many times as long when their last digits are kept.
@@ -32,6 +32,7 @@ TASKS = ["airline", "m4", "ett-long", "ett-short"]
 WHO = [
     "seqlab",
     "seqlab-quarter",
+    "seqlab-32",
     "neuralforecast",
     "neuralforecast-equal",
     "darts",

@@ -40,6 +40,13 @@ class Average:
             else:  # a counter
                 shadow.value.assign(weight.value)
 
+    def follow(self, weights: Sequence[Any]) -> None:
+        """Take the present values of some of the weights for their average."""
+        chosen = {id(weight) for weight in weights}
+        for shadow, weight in zip(self.shadows, self.weights, strict=True):
+            if id(weight) in chosen:
+                shadow.assign(weight)
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the weights have the values of the average; afterwards their own again, bit by bit."""

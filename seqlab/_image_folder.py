@@ -1,12 +1,15 @@
 """A folder with one sub-folder of pictures per class."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from seqlab._labelled_images import PARTS
+from seqlab._pictures import Pictures, decoded, digest, each
 from seqlab.errors import SeqlabError
 
 __all__ = ["parts_of", "read"]
@@ -31,7 +34,8 @@ def read(
     size: tuple[int, int] | None = None,
     channels: int = 3,
     classes: Sequence[str] = (),
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    memory: float = math.inf,
+) -> tuple[Any, np.ndarray, tuple[str, ...]]:
     """All pictures of the class folders.
 
     Args:
@@ -39,18 +43,31 @@ def read(
         size: (height, width) that every picture is resized to; None where all have one size already.
         channels: 3, or 1 for grey.
         classes: the names in their order, such as those of the training part; by default sorted.
+        memory: bytes of images from which on they stay in their files.
 
     Returns:
-        Images uint8 ``[N, height, width, C]``, labels int32 ``[N]``, and the classes.
+        Images uint8 ``[N, height, width, C]`` or `Pictures`, labels int32 ``[N]``, and the classes.
 
     Raises:
         SeqlabError: no folder, fewer than two classes, an empty class, files that are no pictures (all
             of them are looked at, and the first are named), sizes that differ.
     """
     files, names = _files(folder, tuple(classes))
-    pictures = _decoded([path for path, _ in files], size, channels)
-    _check_sizes(folder, [path for path, _ in files], pictures)
-    return np.stack(pictures), np.array([label for _, label in files], np.int32), names
+    paths = [path for path, _ in files]
+    labels = np.array([label for _, label in files], np.int32)
+    first = _seen(paths[0], size, channels)
+    if isinstance(first, np.ndarray) and len(paths) * first.nbytes > memory:
+        found = _good(each(lambda path: _known(path, size, channels), paths))
+        _check_sizes(folder, paths, [shape for shape, _ in found])
+        digests = np.array([one for _, one in found], object)
+        return (
+            Pictures(np.array([str(p) for p in paths], object), digests, found[0][0]),
+            labels,
+            names,
+        )
+    pictures = _good(each(lambda path: _seen(path, size, channels), paths))
+    _check_sizes(folder, paths, [picture.shape for picture in pictures])
+    return np.stack(pictures), labels, names
 
 
 def _files(
@@ -82,30 +99,40 @@ def _files(
     return files, classes
 
 
-def _decoded(paths: list[Path], size: tuple[int, int] | None, channels: int) -> list[np.ndarray]:
-    from seqlab import preprocessing  # here, because it loads TensorFlow
+def _seen(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray | SeqlabError:
+    """The picture, or what is wrong with it."""
+    try:
+        return decoded(path, size, channels)
+    except SeqlabError as error:
+        return error
 
-    pictures, bad = [], []
-    for path in paths:
-        try:
-            picture = preprocessing.decode(path, channels)
-            pictures.append(picture if size is None else preprocessing.resized_bytes(picture, size))
-        except SeqlabError as error:
-            bad.append(str(error))
+
+def _known(path: Path, size: tuple[int, int] | None, channels: int) -> Any:
+    """The picture's shape and digest, or what is wrong with it."""
+    found = _seen(path, size, channels)
+    return found if isinstance(found, SeqlabError) else (found.shape, digest(found))
+
+
+def _good(found: Iterable[Any]) -> list[Any]:
+    """All of it, where nothing is wrong.
+
+    Raises:
+        SeqlabError: with the first few faults.
+    """
+    all_ = list(found)
+    bad = [str(one) for one in all_ if isinstance(one, SeqlabError)]
     if bad:
         more = f" (and {len(bad) - SHOWN} more)" if len(bad) > SHOWN else ""
         raise SeqlabError(f"{'; '.join(bad[:SHOWN])}{more}. Remove or mend the files")
-    return pictures
+    return all_
 
 
-def _check_sizes(folder: Path, paths: list[Path], pictures: list[np.ndarray]) -> None:
+def _check_sizes(folder: Path, paths: list[Path], shapes: list[tuple[int, ...]]) -> None:
     """Where sizes differ, the commonest are shown, and a file of each."""
-    sizes = Counter(picture.shape[:2] for picture in pictures)
+    sizes = Counter(shape[:2] for shape in shapes)
     if len(sizes) == 1:
         return
-    first = {
-        p.shape[:2]: path.name for path, p in reversed(list(zip(paths, pictures, strict=True)))
-    }
+    first = {s[:2]: path.name for path, s in reversed(list(zip(paths, shapes, strict=True)))}
     shown = ", ".join(f"{h}x{w} ({first[h, w]})" for (h, w), _ in sizes.most_common(SHOWN))
     height, width = sizes.most_common(1)[0][0]
     raise SeqlabError(

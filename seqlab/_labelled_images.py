@@ -1,13 +1,13 @@
-"""Labelled images in memory, as bytes: their batches, parts and overlaps."""
+"""Labelled images, as bytes in memory or in files: their batches, parts and overlaps."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from seqlab._pictures import Pictures, digest
 from seqlab.augmentation import DRAWS, NONE, Augmentation
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.windows import Order, elements
@@ -22,7 +22,7 @@ class Images:
     """N images of one size, and the class of each.
 
     Attributes:
-        images: uint8 ``[N, height, width, C]``.
+        images: uint8 ``[N, height, width, C]``: an array, or `Pictures` that stay in their files.
         labels: integers ``[N]``, positions in `classes`.
         classes: the names of the classes.
         split: what they are for: train, validation or test.
@@ -32,7 +32,7 @@ class Images:
         SeqlabError: arrays of another kind, or labels that are no positions.
     """
 
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
     classes: tuple[str, ...]
     split: str = "train"
@@ -54,7 +54,7 @@ class Images:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Of one image: ``(height, width, C)``."""
-        return self.images.shape[1:]
+        return tuple(self.images.shape[1:])
 
     def dataset(self, batch: int) -> Any:
         """Every image once, in order and unchanged, as a ``tf.data.Dataset`` of batches.
@@ -104,7 +104,7 @@ class Images:
         return dataclasses.replace(self, augmentation=augmentation)
 
     def _take(self, where: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self.images[where], self.labels[where].astype(np.int32)
+        return np.asarray(self.images[where]), self.labels[where].astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +127,20 @@ class ImageSplit:
     def data(self) -> "ImageSplit":
         """What the parts were made of: nothing but themselves."""
         return self
+
+    @property
+    def notes(self) -> list[str]:
+        """Which parts are not in memory, in one line."""
+        parts = {name: part for name in PARTS if (part := getattr(self, name)) is not None}
+        names = [name for name, part in parts.items() if isinstance(part.images, Pictures)]
+        if not names:
+            return []
+        count = sum(len(parts[name]) for name in names)
+        size, where = sum(parts[name].images.nbytes for name in names) / 1e6, ", ".join(names)
+        return [
+            f"{count:,} pictures of {size:,.0f} MB ({where}) are read from their files for each"
+            " batch: they are more than --memory allows."
+        ]
 
     def augmented(self, augmentation: Augmentation) -> "ImageSplit":
         """The same parts, the training part changed at random, all three scaled alike."""
@@ -174,8 +188,8 @@ def hold_out(
 
 def overlap(first: Images, second: Images) -> np.ndarray:
     """The positions in `second` of images that are also in `first`, byte for byte."""
-    known = set(map(_digest, first.images))
-    return np.array([i for i, image in enumerate(second.images) if _digest(image) in known], int)
+    known = set(_digests(first.images))
+    return np.array([i for i, one in enumerate(_digests(second.images)) if one in known], int)
 
 
 def _draws(seed: int, steps: range, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -186,8 +200,8 @@ def _draws(seed: int, steps: range, batch: int) -> tuple[np.ndarray, np.ndarray]
     return np.stack(draws), np.stack(orders)
 
 
-def _digest(image: np.ndarray) -> bytes:
-    return blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+def _digests(images: Any) -> Iterable[bytes]:
+    return images.digests if isinstance(images, Pictures) else map(digest, images)
 
 
 def _by_class(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -6,6 +6,7 @@ Every module that computes takes ``tf`` and ``keras`` from here.
 import ctypes
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["ahead", "keras", "new_graphs", "once_per_shape", "tf", "threads"]
+__all__ = ["ahead", "keras", "new_graphs", "once_per_shape", "own_errors", "tf", "threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -101,6 +102,22 @@ def new_graphs() -> Iterator[None]:
         yield
     finally:
         tf.get_logger().removeFilter(expected)
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Inside, what our functions in a tf.data set refuse comes out as they said it.
+
+    Raises:
+        SeqlabError: instead of TensorFlow's error around it.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        said = re.search(rf"{SeqlabError.__name__}: (.*)", error.message)
+        if said is None:
+            raise
+        raise SeqlabError(said[1]) from error
 
 
 def once_per_shape(kernel: Callable[..., Any]) -> Callable[..., Any]:

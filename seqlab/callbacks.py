@@ -88,6 +88,8 @@ class Keeper(keras.callbacks.Callback):
         """Keras' name for: the stretch between two evaluations is over."""
         del epoch
         self.progress.step = int(self.trainer.optimizer.iterations)
+        if not self.selects:  # or else the evaluation before has taken them
+            self.trainer.take_statistics()
         self._record(logs or {})
         if self.config.schedule == "plateau":
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]

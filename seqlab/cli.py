@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, image_commands, listings, network_commands
+from seqlab import (
+    __version__,
+    commands,
+    image_commands,
+    inspect_commands,
+    listings,
+    network_commands,
+    train_commands,
+)
 from seqlab._signals import number_of
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
@@ -82,11 +90,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"seqlab {__version__}")
     sub = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     add_train_options(
-        _command(sub, "train", commands.train, "train a model on series or images, and score it")
+        _command(
+            sub, "train", train_commands.train, "train a model on series or images, and score it"
+        )
     )
     add_tune_options(_command(sub, "tune", commands.tune, "search for the options of a training"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     network_commands.add(partial(_command, sub))
+    inspect_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(

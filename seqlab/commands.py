@@ -11,7 +11,7 @@ from seqlab import image_commands
 from seqlab._signals import Interrupted, number_of
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
-from seqlab.options import make_config, make_data_config, make_search, train_command
+from seqlab.options import make_data_config, make_search, train_command
 from seqlab.terminal import lay_out, say, searching, tracked
 
 SHOWN = 3  # series of a panel that a terminal is given
@@ -19,42 +19,35 @@ SHOWN = 3  # series of a panel that a terminal is given
 __all__ = [
     "audit",
     "backtest",
+    "draw",
     "evaluate",
     "forecast",
     "show",
-    "train",
     "train_run",
     "tune",
     "windows",
 ]
 
 
-def train(options: Namespace) -> None:
-    """``seqlab train``: a run folder, its score, and its pictures."""
-    run = train_run(make_config(options), options.out, options.resume, options.quiet)
-    if run.config.kind == "images":
-        image_commands.finish(run, options.quiet)
-        return
-    from seqlab.evaluate import evaluate as evaluate_run
+def train_run(
+    config: Config,
+    out: str | None,
+    resume: bool = False,
+    quiet: bool = False,
+    tensorboard: bool = False,
+) -> Any:
+    """Train with a progress bar, from the beginning or from where an equal run was interrupted.
 
-    score = evaluate_run(run)
-    pictures = _draw(run, score)
-    if not options.quiet:
-        show(score, ("rmse", "mae", "mase"))
-        say(*run.split.notes)
-        say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
-
-
-def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool = False) -> Any:
-    """Train with a progress bar, from the beginning or from where an equal run was interrupted."""
+    With `tensorboard`, also write files for it into the run's folder.
+    """
     from seqlab import runs as folders
     from seqlab.checkpoints import newest, step_of
     from seqlab.run_data import parts
 
     run = _unfinished(config, out) if resume else None
     if run is None:
-        whole, _ = parts(config)
-        run = folders.create(config, whole, Path(out) if out else None)
+        whole, split = parts(config)
+        run = folders.create(config, whole, Path(out) if out else None, split)
     elif run.finished:
         if not quiet:
             say(f"{run.path}: finished already; nothing to resume")
@@ -66,9 +59,11 @@ def train_run(config: Config, out: str | None, resume: bool = False, quiet: bool
 
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
+        elif not quiet:
+            say(*image_commands.notes(run))
 
         shown += [] if quiet else [_progress(), *_diagnosis(run)]
-        return trainer.resume(run, shown)
+        return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])
     except KeyboardInterrupt as error:
         kept = newest(run.path / "checkpoints")
         step = step_of(kept) if kept else 0
@@ -135,7 +130,7 @@ def evaluate(options: Namespace) -> None:
         raise SeqlabError(f"`--data-dir` is for images, and {run.path} is of series. Leave it out")
     score = evaluate_run(run, options.classical)
     names = tuple(options.metrics or METRICS)
-    pictures = [] if options.plot is None else _draw(run, score, _file(options.plot))
+    pictures = [] if options.plot is None else draw(run, score, _file(options.plot))
     if options.json:
         found = {"run": str(run.path), **score.to_json(names), "plots": [str(p) for p in pictures]}
         say(json.dumps(found))
@@ -266,7 +261,8 @@ def _file(option: Any) -> Path | None:
     return None if option is True else Path(option)
 
 
-def _draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
+def draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
+    """Every picture of a score into the run's folder, or the first one into a file."""
     from seqlab import plots
 
     figures = plots.all_of(run, score)
@@ -305,6 +301,12 @@ def _diagnosis(run: Any) -> list[Any]:
     from seqlab.diagnostics import Diagnosis
 
     return [Diagnosis(run.split, say)]
+
+
+def _events(run: Any) -> list[Any]:
+    from seqlab.event_files import FOLDER, EventFiles
+
+    return [EventFiles(run.path / FOLDER)]
 
 
 def _progress() -> Any:

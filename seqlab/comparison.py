@@ -26,7 +26,8 @@ PARTS = (
 DRAWN = (
     "data.seed"  # decides which images are for validation, and of a folder which are for the test
 )
-PLACES = ("data.data_dir",)  # where equal data may be found says nothing of a run
+# Where equal data may be found says nothing of a run; a path says more than the fingerprint beside it.
+PLACES = ("data.data_dir", "data.memory", "model.base_sha256")
 METRICS = (
     "rmse",
     "mae",

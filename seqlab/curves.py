@@ -13,10 +13,12 @@ from seqlab.errors import SeqlabError
 __all__ = ["History", "curves", "together"]
 
 FEW = 30  # highest loss over lowest below which powers of ten alone would label too little
+CLOSE = 5  # and below which even these do
 History = Mapping[str, Sequence[float]]  # columns of history.csv
 
 TRAINING, VALIDATION = "#444444", "#d62728"
 COLOURS = [f"C{i}" for i in range(10)]
+RING = "lowest validation loss"
 PANELS = {"loss": "loss", "accuracy": "accuracy"}  # a column, whose partner is val_ and the same
 
 
@@ -61,6 +63,7 @@ def together(histories: Mapping[str, History]) -> Figure:
     for name, axes in panels.items():
         _dress(axes, name, None)
     panels["loss"].plot([], [], color="black", ls=":", lw=1.2, label="training (lines: validation)")
+    panels["loss"].plot([], [], "o", ms=9, mfc="none", color="black", label=RING)
     figure.legend(*panels["loss"].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -80,7 +83,10 @@ def _validation(axes: Any, over: Any, history: History, name: str, style: dict[s
     axes.plot(over, values, marker=".", **style)
     if _there(history, "val_loss"):
         best = int(np.nanargmin(history["val_loss"]))
-        axes.plot(over[best], values[best], "o", ms=9, mfc="none", color=style["color"])
+        label = RING if "label" in style else None
+        axes.plot(
+            over[best], values[best], "o", ms=9, mfc="none", color=style["color"], label=label
+        )
 
 
 def _there(history: History, name: str) -> bool:
@@ -96,6 +102,7 @@ def _dress(axes: Any, name: str, epoch: float | None) -> None:
     if name == "loss" and lowest > 0:
         axes.set_yscale("log")
         marks = (1.0, 2.0, 3.0, 5.0) if highest < FEW * lowest else (1.0,)
+        marks = (1.0, 1.5, *marks[1:], 4.0, 7.0) if highest < CLOSE * lowest else marks
         axes.yaxis.set_major_locator(LogLocator(subs=marks))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())

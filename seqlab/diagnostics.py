@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._batch_norm import normals
 from seqlab._labelled_images import Images, ImageSplit, overlap
 from seqlab._tensorflow import keras
 
@@ -92,7 +93,7 @@ class Diagnosis(keras.callbacks.Callback):
             )
 
     def _statistics(self) -> Iterator[tuple[str, str]]:
-        layers = list(_normals(self.model))
+        layers = list(normals(self.model))
         still = [
             mean.path.split("/")[-2]
             for mean in _means(self.model)
@@ -105,14 +106,14 @@ class Diagnosis(keras.callbacks.Callback):
                 " validation uses those of the beginning. Call it without training=False",
             )
         left = max((layer.momentum ** self._step() for layer in layers), default=0.0)
-        if not still and left > TRAILING:
+        if not still and left > TRAILING and self.model.statistics is None:
             momentum = max(layer.momentum for layer in layers)
             fitting = math.floor(100 * TRAILING ** (1 / self._step())) / 100
             yield (
                 "trailing",
                 f"the statistics of batch normalisation are still {100 * left:.0f} % those of the"
-                f" beginning (momentum {momentum:g}), and validation suffers. Take a momentum of"
-                f" {fitting:g} or less, or smaller batches",
+                f" beginning (momentum {momentum:g}), and validation suffers. Use --precise-bn"
+                f" 5000, or a momentum of {fitting:g} or less",
             )
 
 
@@ -125,16 +126,8 @@ def _means(model: Any) -> Iterator[Any]:
             yield weight
 
 
-def _normals(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _normals(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            yield layer
-
-
 def _dark(part: Images) -> Iterator[str]:
-    highest = int(part.images[:LOOKED_AT].max())
+    highest = int(np.asarray(part.images[:LOOKED_AT]).max())
     if highest <= DARK:
         yield (
             f"the brightest pixel is {highest} of 255, as if these images had been scaled before: seqlab"

@@ -1,6 +1,5 @@
 """Scoring a run on its test part, beside its baselines, and saying in words how it stands."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.intervals import NOMINAL, Bands, Held, Spread, bands, held, spread
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
-from seqlab.runs import Run, written
+from seqlab.runs import Run
 from seqlab.windows import Windows
 
 if TYPE_CHECKING:  # which loads TensorFlow
@@ -155,11 +154,7 @@ def evaluate(run: Run, classical: bool = False) -> Score:
     data = run.split
     predictor = Predictor(run.model, data.test, run.config.model)
     result = with_intervals(score(data, predictor(data.test), classical), predictor, data)
-    try:
-        with written(run.path / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(result.to_json(), indent=2) + "\n")
-    except OSError:  # a run on a read-only disk can be scored all the same
-        pass
+    run.keep_metrics(result)
     return result
 
 

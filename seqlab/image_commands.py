@@ -5,13 +5,21 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from seqlab import bases
 from seqlab.errors import SeqlabError
 from seqlab.terminal import lay_out, say
 
-__all__ = ["evaluate", "finish", "predict"]
+__all__ = ["evaluate", "finish", "notes", "predict"]
 
 
-def finish(run: Any, quiet: bool) -> None:
+def notes(run: Any) -> list[str]:
+    """What is to be said of a run before its training."""
+    network, data = run.config.model, run.data
+    begun = [] if network.base is None else [bases.note(network, data.train.classes)]
+    return [*data.notes, *begun]
+
+
+def finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
     """The end of ``seqlab train``: the score, and its pictures."""
     from seqlab.image_evaluate import evaluate as score_of
 
@@ -20,6 +28,7 @@ def finish(run: Any, quiet: bool) -> None:
     if not quiet:
         _show(score)
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
+    return score, pictures
 
 
 def evaluate(run: Any, options: Namespace) -> None:

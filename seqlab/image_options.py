@@ -2,12 +2,13 @@
 
 import os
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
-from seqlab import recipes
+from seqlab import bases, recipes
 from seqlab.config import Config, ImageConfig, NetworkConfig
 from seqlab.errors import SeqlabError
-from seqlab.image_config import IMAGE_SETS, NETWORKS
+from seqlab.image_config import IMAGE_SETS, MEMORY, NETWORKS
 
 __all__ = ["IMAGES_ONLY", "SERIES_ONLY", "check_kind", "is_images", "make_image_config"]
 
@@ -20,8 +21,15 @@ SERIES_ONLY = frozenset(
         *("--loss", "--levels", "--under"),
     )
 )
+OF_BASES = ("--freeze", "--batch-norm", "--pixels")
+# What decides a network, or begins with one that knows nothing.
+NOT_OF_BASES = ("--model", "--recipe", "--dropout", "--hidden")
 IMAGES_ONLY = frozenset(
-    ("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels")
+    (
+        *("--recipe", "--data-dir", "--augment", "--label-smoothing", "--size", "--channels"),
+        "--precise-bn",
+        *("--memory", "--from", *OF_BASES),
+    )
 )
 OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
 USUAL = "lenet5_book"
@@ -85,15 +93,31 @@ def make_image_config(options: Namespace, train: dict[str, Any]) -> Config:
         tuple(options.size) if options.size else None,
         options.channels or 3,
         options.augment or recipe.augment,
+        options.memory or MEMORY,
     )
-    set_to = {n: getattr(options, n) for n in OF_NETWORKS if f"--{n}" in given(options)}
+    if options.base is not None:
+        learned = bases.record(Path(options.base)).get("train", {})
+        train = {name: learned[name] for name in ("precision",) if name in learned} | train
+    return Config(images, _network(options, recipe), recipe.trained(**train))
+
+
+def _network(options: Namespace, recipe: recipes.Recipe) -> NetworkConfig:
+    """A new network, or with ``--from`` a trained one."""
+    wrong = sorted(given(options) & set(OF_BASES if options.base is None else NOT_OF_BASES))
+    if wrong and options.base is None:
+        raise SeqlabError(f"`{wrong[0]}` is of a trained network. Name one, as --from RUN")
+    if wrong:
+        raise SeqlabError(
+            f"`{wrong[0]}` is of a new network, not of one from {options.base}. Leave it out"
+        )
     smoothing = options.label_smoothing
-    network = NetworkConfig(
-        options.model or USUAL,
-        {**recipe.options, **set_to},
-        recipe.label_smoothing if smoothing is None else smoothing,
-    )
-    return Config(images, network, recipe.trained(**train))
+    smoothing = recipe.label_smoothing if smoothing is None else smoothing
+    if options.base is not None:
+        return bases.of(
+            options.base, options.freeze or (), options.batch_norm, options.pixels, smoothing
+        )
+    set_to = {n: getattr(options, n) for n in OF_NETWORKS if f"--{n}" in given(options)}
+    return NetworkConfig(options.model or USUAL, {**recipe.options, **set_to}, smoothing)
 
 
 def _recipe(options: Namespace) -> recipes.Recipe:

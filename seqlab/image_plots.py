@@ -46,7 +46,7 @@ def confusion(score: ImageScore) -> Figure:
     return figure
 
 
-def mistakes(score: ImageScore, images: np.ndarray, count: int = SHEET) -> Figure:
+def mistakes(score: ImageScore, images: Any, count: int = SHEET) -> Figure:
     """A sheet of the surest mistakes.
 
     Args:
@@ -65,9 +65,11 @@ def mistakes(score: ImageScore, images: np.ndarray, count: int = SHEET) -> Figur
         raise SeqlabError("there are no mistakes to show: every answer is right")
     shown = score.mistakes[:count]
     titles = [_title(one) for one in shown]
-    figure = sheet(images[[one.index for one in shown]], titles)
+    figure = sheet(np.asarray(images[[one.index for one in shown]]), titles)
     wrong = f"{len(score.mistakes):,} of {len(score.labels):,} wrong"
-    which = "all of them" if len(shown) == len(score.mistakes) else f"the {len(shown)} surest"
+    which = (
+        "all of them here" if len(shown) == len(score.mistakes) else f"the {len(shown)} surest here"
+    )
     figure.suptitle(f"{score.name}: {wrong}; {which}")
     return figure
 

@@ -84,9 +84,9 @@ def classify(
 
 def logits(model: Any, images: Images, batch: int = BATCH) -> np.ndarray:
     """What a model says of images, in order ``[N, K]``; float32 whatever its precision."""
-    from seqlab._tensorflow import new_graphs  # here, because it loads TensorFlow
+    from seqlab._tensorflow import new_graphs, own_errors  # here, because it loads TensorFlow
 
-    with new_graphs():
+    with new_graphs(), own_errors():
         return np.asarray(model.predict(images.dataset(batch), verbose=0), np.float32)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqlab._labelled_images import Images
+from seqlab._pictures import pieces
 from seqlab.errors import SeqlabError
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 TOP = 5  # guesses that are looked at
-PIECE = 1_000  # images at a time in the arithmetic of baselines: bounds the memory
 ONE_ANSWER = 0.95  # share of equal answers from which on a network is said to give one only
 WRITTEN = 25  # mistakes in JSON
 
@@ -273,11 +273,10 @@ def _closeness(train: Images, test: Images) -> np.ndarray:
     means = np.zeros((len(there), int(np.prod(train.input_shape))))
     for label in np.flatnonzero(there):
         own = np.flatnonzero(train.labels == label)
-        pieces = (own[i : i + PIECE] for i in range(0, len(own), PIECE))
-        means[label] = sum(_flat(train.images[p]).sum(axis=0) for p in pieces) / len(own)
+        some = pieces(train.images, own)
+        means[label] = sum(_flat(piece).sum(axis=0) for piece in some) / len(own)
     half = np.where(there, np.square(means).sum(axis=1) / 2, np.inf)
-    pieces = (_flat(test.images[i : i + PIECE]) for i in range(0, len(test), PIECE))
-    return np.concatenate([flat @ means.T - half for flat in pieces])
+    return np.concatenate([_flat(piece) @ means.T - half for piece in pieces(test.images)])
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Labelled images: named sets from local files, folders of classes, splits, and batches.
 
 Images stay the bytes that they are on disk; each batch becomes numbers from 0 to 1 when it is used, and
-only there. So nothing can be scaled twice, and 60 000 colour images of CIFAR-10 take 184 MB.
+only there. So nothing can be scaled twice, and 60 000 colour images of CIFAR-10 take 184 MB. Pictures of
+a folder that would take too much memory stay in their files, and are decoded for each batch.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from seqlab import _image_files, _image_folder
 from seqlab._labelled_images import Images, ImageSplit, hold_out, overlap
 from seqlab.errors import SeqlabError, check_positive
+from seqlab.image_config import MEMORY
 
 __all__ = ["CLASSES", "FOLDERS", "SETS", "ImageSplit", "Images", "hold_out", "load", "overlap"]
 
@@ -59,6 +61,7 @@ def load(
     seed: int = 0,
     size: tuple[int, int] | None = None,
     channels: int = 3,
+    memory: int = MEMORY,
 ) -> ImageSplit:
     """A named set of images, or a folder with a sub-folder per class.
 
@@ -71,15 +74,18 @@ def load(
         seed: which images become validation, and in a folder without parts also which become test.
         size: (height, width) for a folder whose pictures differ.
         channels: of a folder's pictures: 3, or 1 for grey.
+        memory: megabytes up to which each part of a folder is kept in memory; a larger one is read from
+            its files for each batch, which gives the same batches.
 
     Raises:
         SeqlabError: neither a name nor a folder; files that are missing or damaged; sizes that cannot be.
     """
     _check_numbers(validation, size, channels)
+    check_positive("memory", memory)
     if str(source) in CLASSES:
         training, test, held = *_named(str(source), data_dir), None
     else:
-        training, test, held = _folder(Path(source), size, channels, seed)
+        training, test, held = _folder(Path(source), size, channels, seed, memory * 10**6)
     if held is None:
         count = min(round(SHARE * len(training)), MOST) if validation is None else validation
         training, held = hold_out(training, count, seed) if count else (training, None)
@@ -122,18 +128,18 @@ def _find(name: str, folder: Path) -> Path:
 
 
 def _folder(
-    folder: Path, size: tuple[int, int] | None, channels: int, seed: int
+    folder: Path, size: tuple[int, int] | None, channels: int, seed: int, memory: float
 ) -> tuple[Images, Images, Images | None]:
     if not folder.is_dir():
         names = ", ".join(CLASSES)
         raise SeqlabError(f"images must be a folder, or one of {names}. Received: {str(folder)!r}")
     parts = _image_folder.parts_of(folder)
     if not parts:
-        everything = Images(*_image_folder.read(folder, size, channels))
+        everything = Images(*_image_folder.read(folder, size, channels, (), memory))
         return *hold_out(everything, max(1, round(SHARE * len(everything))), seed, "test"), None
-    training = Images(*_image_folder.read(parts.pop("train"), size, channels))
+    training = Images(*_image_folder.read(parts.pop("train"), size, channels, (), memory))
     others = {
-        part: Images(*_image_folder.read(path, size, channels, training.classes), part)
+        part: Images(*_image_folder.read(path, size, channels, training.classes, memory), part)
         for part, path in parts.items()
     }
     for part, images in others.items():

@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from seqlab.config import NEEDS, ModelConfig
@@ -41,7 +42,7 @@ def compare(options: Namespace) -> None:
     from seqlab import comparison
     from seqlab import runs as folders
 
-    made = comparison.compare([folders.load(path) for path in options.run_paths])
+    made = comparison.compare([folders.load(path) for path in _without_links(options.run_paths)])
     files = []
     if options.plot is not None:
         from seqlab import curves, plots
@@ -58,6 +59,14 @@ def compare(options: Namespace) -> None:
     lay_out(*comparison_tables(made))
     if files:
         say(f"Picture: {files[0]}")
+
+
+def _without_links(paths: Sequence[str]) -> list[str]:
+    """The paths, less links to others of them: ``runs/*`` is every run, and ``runs/latest`` one again."""
+    named = {Path(path).resolve() for path in paths if not Path(path).is_symlink()}
+    return [
+        path for path in paths if not (Path(path).is_symlink() and Path(path).resolve() in named)
+    ]
 
 
 def data(_: Namespace) -> None:

@@ -42,6 +42,9 @@ def _weights_options(to: ArgumentParser) -> None:
     to.add_argument(
         "run_path", nargs="?", metavar="RUN", help="a run, .keras or .npy file; default: the newest"
     )
+    to.add_argument(
+        "--data-dir", metavar="DIR", help="where the images of an unfinished run are now"
+    )
     to.add_argument("--out", metavar="FILE", help="write names, shapes and values as text")
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
@@ -60,14 +63,13 @@ def weights(options: Namespace) -> None:
     from seqlab import runs as folders
 
     path = Path(options.run_path or folders.find().path)
-    from seqlab import transfer
+    found, step = _found(path, options.data_dir)
     from seqlab import weights as lister
 
-    found = lister.listed(transfer.load(path))
     file = lister.write(found, Path(options.out)) if options.out else None
     if options.json:
         made = {"weights": [one.to_json() for one in found], "file": file and str(file)}
-        say(json.dumps({"run": str(path), **made}))
+        say(json.dumps({"run": str(path), "step": step, **made}))
         return
     from seqlab.report import table
 
@@ -76,9 +78,25 @@ def weights(options: Namespace) -> None:
         for one in found
     ]
     lay_out(table(("weight", "shape", "in training"), rows))
-    say(f"{sum(one.values.size for one in found):,} numbers in {path}")
+    at = "" if step is None else f", of step {step}: its training is not finished"
+    say(f"{sum(one.values.size for one in found):,} numbers in {path}{at}")
     if file:
         say(f"Wrote {file}")
+
+
+def _found(path: Path, data_dir: str | None) -> tuple[list[Any], int | None]:
+    """The weights of a run or a file; of an unfinished run its newest checkpoint's, and the step."""
+    from seqlab import runs as folders
+
+    if (path / "config.json").exists() and not (path / "model.keras").exists():
+        run = folders.load(path)
+        from seqlab import watch as watcher
+
+        return watcher.weights(run.at(data_dir) if data_dir else run)
+    from seqlab import transfer
+    from seqlab import weights as lister
+
+    return lister.listed(transfer.load(path)), None
 
 
 def _watch(options: Namespace) -> None:

@@ -1,6 +1,7 @@
 """Tables for the terminal, as wide as they need to be and plain where output is no terminal."""
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -266,6 +267,10 @@ def _begin(part: Part) -> str:
 
 
 def _setting(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return " ".join(map(str, value)) or "-"
+    if isinstance(value, str) and os.path.isabs(value):
+        return min(value, os.path.relpath(value), key=len)
     return "-" if value is None else str(value)
 
 

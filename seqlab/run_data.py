@@ -17,6 +17,7 @@ import numpy as np
 
 from seqlab import images, series_files
 from seqlab._labelled_images import PARTS, ImageSplit
+from seqlab._pictures import pieces
 from seqlab.config import Config
 from seqlab.datasets import Panel, PanelSplit, Series, Split, load, split
 from seqlab.errors import SeqlabError
@@ -54,7 +55,13 @@ def parts(config: Config) -> tuple[Any, Any]:
     """
     store = STORES[config.kind]
     data = store.load(config)
-    return data, store.split(data, config)
+    found = store.split(data, config)
+    if config.kind == "images" and config.model.base is not None:
+        from seqlab import _first_network  # here, because it loads TensorFlow
+
+        # That it can be built is known before there is a folder; later only its training needs the base.
+        _first_network.build(config, data.train.input_shape, data.train.classes)
+    return data, found
 
 
 def _series_record(data: Series | Panel) -> dict[str, Any]:
@@ -71,6 +78,7 @@ def _load_images(config: Config) -> ImageSplit:
         seed=data.seed,
         size=data.size,
         channels=data.channels,
+        memory=data.memory,
     )
 
 
@@ -85,7 +93,9 @@ def _split_images(data: ImageSplit, config: Config) -> ImageSplit:
             " A network needs images of at least two"
         )
     network = config.model
-    cnn.check(network.network, data.train.input_shape, len(data.train.classes), **network.options)
+    if network.base is None:
+        shape, classes = data.train.input_shape, len(data.train.classes)
+        cnn.check(network.network, shape, classes, **network.options)
     return data.augmented(config.data.augmentation)
 
 
@@ -104,7 +114,8 @@ def _fingerprint(data: ImageSplit) -> str:
     for part in (data.train, data.validation, data.test):
         if part is not None:
             found.update(repr(part.images.shape).encode())
-            found.update(np.ascontiguousarray(part.images).data)
+            for some in pieces(part.images):
+                found.update(np.ascontiguousarray(some).data)
             found.update(np.ascontiguousarray(part.labels, "<i4").data)
     return found.hexdigest()
 

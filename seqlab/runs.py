@@ -3,7 +3,7 @@
 ::
 
     runs/sin-lstm-2x30-001/
-      config.json    the config, and the versions that made it
+      config.json    the config, and the versions and the processor that made it
       series.npz     the data; images stay where they are, and their fingerprint is in config.json
       checkpoints/   step-00000500.npz and so on, the newest few
       history.csv    losses at each evaluation
@@ -20,17 +20,16 @@ import dataclasses
 import errno
 import json
 import os
-import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqlab import provenance
 from seqlab.config import FORMAT, Config
 from seqlab.datasets import Series
 from seqlab.errors import SeqlabError
@@ -102,7 +101,7 @@ class Run:
                 f"{self.path}: the training is not finished: no model.keras."
                 " Run the same command again with --resume"
             )
-        from seqlab import cnn, models  # noqa: F401  (registers the layers)
+        from seqlab import _pixels, cnn, models  # noqa: F401  (registers the layers)
         from seqlab._tensorflow import keras
 
         try:
@@ -149,6 +148,11 @@ class Run:
         except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
             return {}
 
+    def keep_metrics(self, score: Any) -> None:
+        """Write ``metrics.json``; a run on a read-only disk can be scored all the same."""
+        with suppress(OSError), written(self.path / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(score.to_json(), indent=2) + "\n")
+
     def at(self, data_dir: str) -> "Run":
         """The same run, whose images are now here."""
         data = self.config.data
@@ -174,8 +178,14 @@ class Run:
         return folder
 
 
-def create(config: Config, data: Any, path: Path | None = None) -> Run:
+def create(config: Config, data: Any, path: Path | None = None, split: Any = None) -> Run:
     """Make the folder of a new run and write what it starts from.
+
+    Args:
+        config: of the run.
+        data: all of it.
+        path: of the folder; by default a new one in ``runs/``.
+        split: the parts of the data, where they are at hand, so that they are not made again.
 
     Raises:
         SeqlabError: the folder cannot be written, or holds something already.
@@ -202,8 +212,8 @@ def create(config: Config, data: Any, path: Path | None = None) -> Run:
         ) from error
     _point_at(path)
     run = Run(path, config)
-    if store.arrays is None:
-        run.__dict__["data"] = data  # at hand, so not read again
+    known = {"data": data, "split": split}
+    run.__dict__.update({name: value for name, value in known.items() if value is not None})
     return run
 
 
@@ -297,14 +307,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _record(config: Config) -> dict[str, Any]:
-    packages = ("seqlab", "tensorflow", "keras", "numpy")
-    return {
-        "format": FORMAT,
-        **config.to_json(),
-        "versions": {name: version(name) for name in packages}
-        | {"python": platform.python_version()},
-        "processor": platform.processor() or platform.machine(),
-    }
+    return {"format": FORMAT, **config.to_json(), **provenance.machine()}
 
 
 def _next_name(config: Config) -> Path:

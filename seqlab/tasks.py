@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import cnn, losses, models, naive
+from seqlab import _first_network, cnn, losses, models, naive
 from seqlab._labelled_images import ImageSplit
 from seqlab._tensorflow import keras
 from seqlab.config import Config
@@ -73,9 +73,11 @@ def _factors(values: np.ndarray, season: int) -> np.ndarray:
 
 
 def _images(config: Config, data: ImageSplit, _: int) -> Task:
-    network = config.model
-    shape, classes = data.train.input_shape, len(data.train.classes)
-    model = cnn.build(network.network, shape, classes, **network.options)
+    network, shape, classes = config.model, data.train.input_shape, data.train.classes
+    if network.base is not None:
+        model = _first_network.build(config, shape, classes)
+    else:
+        model = cnn.build(network.network, shape, len(classes), **network.options)
     return Task(model, losses.SparseCrossEntropy(network.label_smoothing), ("accuracy",))
 
 

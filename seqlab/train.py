@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs
+from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
 from seqlab._lock import alone
 from seqlab._signals import Signals
-from seqlab._tensorflow import keras, new_graphs
+from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper
 from seqlab.config import Config, TrainConfig
+from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
 from seqlab.run_data import Parts, parts
 from seqlab.runs import Run
@@ -65,7 +67,7 @@ def start(
         SeqlabError: data, sizes or folder that cannot be used.
     """
     whole, data = parts(config) if data is None else (data.data, data)
-    return _train(runs.create(config, whole, out), data, callbacks)
+    return _train(runs.create(config, whole, out, data), data, callbacks)
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
@@ -73,6 +75,7 @@ def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     return run if run.finished else _train(run, run.split, callbacks)
 
 
+@own_errors()
 @new_graphs()
 def fit(
     model: Any,
@@ -113,6 +116,8 @@ def fit(
         steps = count_steps(config, len(data.train))
         made = Task(model, loss, tuple(metrics))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
+        if config.precise_bn is not None:
+            trainer.statistics = _statistics(model, data.train, config)
         keeper = Keeper(trainer, folder, config, data.validation is not None, signals)
         _loop(trainer, keeper, data, config, callbacks)
         return keeper.finish()
@@ -168,6 +173,17 @@ def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
     # At hand, so not read again.
     finished.__dict__.update(model=model, split=data, data=data.data)
     return finished
+
+
+def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:
+    """Over the batches of the first steps."""
+    batches = -(-min(config.precise_bn or 1, len(part)) // config.batch)
+    found = Statistics(model, part.training(config.batch, config.seed, range(batches + 1)))
+    if not found.layers:
+        raise SeqlabError(
+            "`precise_bn` is for batch normalisation, and this model has none in training"
+        )
+    return found
 
 
 def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int], int]:

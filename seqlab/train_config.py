@@ -35,13 +35,12 @@ class TrainConfig:
     weight_decay: float | None = None  # decoupled, of weights with more than one axis
     ema: float | None = None  # the weights' moving average, which is what evaluation uses
     precision: str = "float32"
-    warm_up: float | None = (
-        None  # share of steps in which the rate rises; None: as the schedule does
-    )
+    precise_bn: int | None = None  # rows whose statistics batch normalisation is evaluated with
+    warm_up: float | None = None  # share of steps to rise in; None: as the schedule does
     keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "patience"):
+        for name in ("steps", "epochs", "patience", "precise_bn"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         for name in ("clip", "decay", "weight_decay"):

@@ -3,7 +3,7 @@
 import argparse
 
 from seqlab import recipes
-from seqlab.arguments import level, natural, rate, share, whole
+from seqlab.arguments import level, natural, picture, rate, share, whole
 from seqlab.augmentation import CHAINS
 from seqlab.config import (
     CELLS,
@@ -22,7 +22,7 @@ from seqlab.config import (
     TRANSFORMS,
     WEIGH,
 )
-from seqlab.image_config import NETWORKS
+from seqlab.image_config import MEMORY, NETWORKS, PIXELS
 
 __all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
@@ -123,6 +123,7 @@ def add_train_options(to: argparse.ArgumentParser) -> None:
     _images(to)
     add_model_options(to)
     _training(to)
+    _ways(to)
 
 
 def add_tune_options(to: argparse.ArgumentParser) -> None:
@@ -185,4 +186,53 @@ def _images(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--size", type=whole, nargs=2, metavar=("H", "W"), help="images: resize a folder's pictures"
     )
+    to.add_argument(
+        "--precise-bn",
+        type=whole,
+        metavar="N",
+        help="images: evaluate batch normalisation with statistics taken anew over N of them",
+    )
+    to.add_argument(
+        "--memory",
+        type=whole,
+        metavar="MB",
+        help=f"images: of a larger folder read each batch from its files; default: {MEMORY}",
+    )
+    to.add_argument(
+        "--from",
+        dest="base",
+        metavar="RUN|FILE",
+        help="images: begin with a run's network, a .keras file's, or AlexNet's (.npy)",
+    )
+    to.add_argument(
+        "--freeze",
+        nargs="+",
+        metavar="PATTERN",
+        help="with --from: layers that rest, such as 'conv*', or '*' for all but the last",
+    )
+    to.add_argument(
+        "--batch-norm", action="store_true", help="with --from: batch normalisation learns, too"
+    )
+    to.add_argument(
+        "--pixels", choices=PIXELS, help="with --from FILE: what its network was trained on"
+    )
     to.add_argument("--channels", type=int, choices=(1, 3), help="images: 3, or 1 for grey")
+
+
+def _ways(to: argparse.ArgumentParser) -> None:
+    """What else `seqlab train` can do with a config."""
+    to.add_argument(
+        "--seeds", type=whole, metavar="N", help="train N, from --seed on; print mean and spread"
+    )
+    to.add_argument(
+        "--find-rate",
+        nargs="?",
+        const="rate.png",
+        type=picture,
+        metavar="FILE",
+        help="train nothing: suggest a --learning-rate, and draw why; default: rate.png",
+    )
+    to.add_argument(
+        "--tensorboard", action="store_true", help="write the curves for TensorBoard, too"
+    )
+    to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

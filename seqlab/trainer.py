@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from seqlab._average import Average
+from seqlab._batch_norm import Statistics
 from seqlab._tensorflow import keras, tf
 from seqlab.config import TrainConfig
 from seqlab.optimizers import make_optimizer
@@ -20,11 +21,13 @@ class Trainer(keras.Model):
     Attributes:
         total_steps: for callbacks that show progress.
         average: of the weights, which evaluation then uses; None for none.
+        statistics: of batch normalisation, taken anew before evaluation; None for moving ones.
         penalty: the mean of what regularisers and the like add to the loss; None where nothing does.
     """
 
     total_steps: int = 0
     average: Average | None = None
+    statistics: Statistics | None = None
     penalty: Any = None
 
     def train_step(self, data: Any) -> Any:
@@ -67,9 +70,19 @@ class Trainer(keras.Model):
         return found
 
     def evaluate(self, *arguments: Any, **options: Any) -> Any:
-        """Keras' own, with the average of the weights where there is one."""
+        """Keras' own, with the average of the weights where there is one, and with new statistics."""
+        self.take_statistics()
         with self.as_evaluated():
             return super().evaluate(*arguments, **options)
+
+    def take_statistics(self) -> None:
+        """Take those of batch normalisation anew, with the weights that evaluation uses."""
+        if self.statistics is None:
+            return
+        with self.as_evaluated():
+            self.statistics.take()
+            if self.average is not None:
+                self.average.follow(self.statistics.variables)
 
     def as_evaluated(self) -> AbstractContextManager[None]:
         """Inside, the weights have the values that evaluation uses."""

@@ -5,16 +5,15 @@ too: those of a small set would spoil what the layers behind it expect.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any
 
-from seqlab import cnn, models, runs, train  # noqa: F401  (models registers layers)
+from seqlab import _first_network, runs, train
 from seqlab._new_head import with_head
 from seqlab._pixels import PIXELS, Pixels
-from seqlab._tensorflow import keras
+from seqlab._resting import change, freeze, unfreeze, weighted
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.losses import SparseCrossEntropy
@@ -39,52 +38,7 @@ def load(source: str | Path, input_shape: tuple[int, int, int] | None = None) ->
         return runs.load(path).model
     if not path.exists():
         raise SeqlabError(f"{path}: no such run or file")
-    if path.suffix == ".npy":
-        model = cnn.build("alexnet", input_shape)
-        cnn.load_alexnet(model, path)
-        return model
-    if path.suffix != ".keras":
-        raise SeqlabError(f"{path}: must be a run folder, a .keras file, or AlexNet's .npy file")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SeqlabError(f"{path}: cannot be read as a model: {first}") from error
-
-
-def freeze(model: Any, *patterns: str) -> list[str]:
-    """Let layers rest: their weights stay, and batch normalisation takes its old statistics.
-
-    Compile the model, or start its training, afterwards.
-
-    Args:
-        model: any Keras model.
-        patterns: of layers' names, such as ``conv*``; a layer inside a layer is ``outer/inner``.
-
-    Returns:
-        The names of the layers with weights that rest now because of this.
-
-    Raises:
-        SeqlabError: a pattern that fits no layer with weights, with the names that there are.
-    """
-    return _set(model, patterns, trainable=False)
-
-
-def unfreeze(model: Any, *patterns: str, batch_norm: bool = False) -> list[str]:
-    """Let layers learn again, as `freeze` lets them rest.
-
-    Args:
-        model: any Keras model.
-        patterns: of layers' names.
-        batch_norm: batch normalisation, too; without it that stays as it is.
-
-    Returns:
-        The names of the layers with weights that learn now because of this.
-
-    Raises:
-        SeqlabError: a pattern that fits no layer with weights, with the names that there are.
-    """
-    return _set(model, patterns, trainable=True, batch_norm=batch_norm)
+    return _first_network.read(path, input_shape)
 
 
 def fine_tune(
@@ -125,7 +79,7 @@ def fine_tune(
     """
     total = train.count_steps(config, len(data.train))
     _check(model, data, unfreeze_after, total)
-    patterns = tuple(frozen) or tuple(escape(name) for name, _ in _weighted(model))[:-1]
+    patterns = tuple(frozen) or tuple(escape(name) for name, _ in weighted(model))[:-1]
     lower = config.learning_rate / SLOWER if rate is None else rate
     phases = (
         ("head", unfreeze_after, config.learning_rate),
@@ -136,7 +90,7 @@ def fine_tune(
     for name, steps, speed in phases:
         if name == "whole":
             unfreeze(model, *patterns, batch_norm=batch_norm)
-            _set(model, stay, trainable=False)
+            change(model, stay, trainable=False)
         if steps:
             settings = dataclasses.replace(config, steps=steps, epochs=None, learning_rate=speed)
             history = _joined(history, _fit(model, data, settings, folder / name, callbacks))
@@ -162,60 +116,9 @@ def _check(model: Any, data: Any, unfreeze_after: int, total: int) -> None:
         raise SeqlabError(
             f"`unfreeze_after` must be from 0 to {total}, the steps in all. Received: {unfreeze_after!r}"
         )
-    takes, size = model.input_shape[1:], data.train.input_shape
-    if any(want not in (None, has) for want, has in zip(takes, size, strict=True)):
-        raise SeqlabError(
-            f"the network takes images of {takes}, and these are {size}:"
-            " give images.load another `size`, or build the network for them"
-        )
+    _first_network.check_size(model, data.train.input_shape)
     gives, classes = model.output_shape[-1], len(data.train.classes)
     if gives != classes:
         raise SeqlabError(
             f"the network has {gives} outputs, and there are {classes} classes. Use with_head"
         )
-
-
-def _set(
-    model: Any, patterns: Sequence[str], trainable: bool, batch_norm: bool = True
-) -> list[str]:
-    layers = list(_weighted(model))
-    chosen = {pattern: [n for n, _ in layers if fnmatchcase(n, pattern)] for pattern in patterns}
-    for pattern, names in chosen.items():
-        if not names:
-            raise SeqlabError(f"no layer with weights is named {pattern!r}: {_names(layers)}")
-    changed = []
-    _open(model)
-    for name, layer in layers:
-        normal = isinstance(layer, keras.layers.BatchNormalization)
-        if (batch_norm or not normal) and any(name in names for names in chosen.values()):
-            changed += [name] if layer.trainable != trainable else []
-            layer.trainable = trainable
-    return changed
-
-
-def _open(model: Any) -> None:
-    """Leave it to each layer whether it rests, where a model that holds them rests as a whole."""
-    flags = [(layer, layer.trainable) for layer in _single(model)]
-    model.trainable = True  # which sets them all
-    for layer, flag in flags:
-        layer.trainable = flag
-
-
-def _single(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _single(layer)
-        else:
-            yield layer
-
-
-def _weighted(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _weighted(layer, f"{prefix}{layer.name}/")
-        elif layer.weights:
-            yield prefix + layer.name, layer
-
-
-def _names(layers: Iterable[tuple[str, Any]]) -> str:
-    return "there are " + ", ".join(name for name, _ in layers)

@@ -7,6 +7,7 @@ training says of itself.
 
 import dataclasses
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ from typing import Any
 import numpy as np
 
 from seqlab import checkpoints, runs, train
+from seqlab._tensorflow import keras
 from seqlab.checkpoints import Progress
 from seqlab.datasets import Split
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.metrics import rmse
 from seqlab.predict import Predictor
 from seqlab.runs import Run
-from seqlab.tasks import task
-from seqlab.trainer import make_trainer
+from seqlab.tasks import Task, task
+from seqlab.trainer import Trainer, make_trainer
+from seqlab.weights import Weight, listed
 
-__all__ = ["Scorer", "Seen", "await_run", "watch"]
+__all__ = ["Scorer", "Seen", "await_run", "watch", "weights"]
 
 EVERY = 10.0  # seconds between two looks
 TIMEOUT = 3_600.0  # seconds without a new checkpoint after which a training counts as dead
@@ -67,14 +70,9 @@ class Scorer:
                 f"{run.path}: trained without a validation part, so there is nothing to score on."
                 " When it is finished, `seqlab evaluate` scores it on the test part"
             )
-        config, rows = run.config.train, len(run.split.train)
-        steps = train.count_steps(config, rows)
-        made = task(run.config, run.split, steps)
-        # Of the checkpoint's optimizer nothing is needed, so this is one without variables of its own.
-        light = dataclasses.replace(config, optimizer="sgd", momentum=0.0)
-        self.trainer = make_trainer(made, light, steps)
+        made, self.trainer = _made(run)
         self.part = part
-        self._batches = part.dataset(train.evaluated_rows(config, part.input_shape))
+        self._batches = part.dataset(train.evaluated_rows(run.config.train, part.input_shape))
         self._predictor: Predictor | None = None
         if isinstance(run.split, Split):
             self._predictor = Predictor(made.model, part, run.config.model)
@@ -102,6 +100,26 @@ class Scorer:
             with self.trainer.as_evaluated():
                 scores["rmse"] = rmse(truth, self._predictor(self.part))
         return Seen(progress.step, scores, progress.best_step == progress.step)
+
+
+def weights(run: Run) -> tuple[list[Weight], int]:
+    """The weights in the newest checkpoint that evaluation would use, and the step of it.
+
+    Raises:
+        SeqlabError: there is no checkpoint, or it cannot be read.
+    """
+    checkpoint = _newest(run)
+    if checkpoint is None:
+        raise SeqlabError(
+            f"{run.path}: has no checkpoint yet. Look again when its training has begun"
+        )
+    made, trainer = _made(run)
+    progress = checkpoints.restore(checkpoint, checkpoints.state_of(trainer)).progress
+    with trainer.as_evaluated(), tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.keras")
+        made.model.save(file)
+        # Keras gives weights in layers in layers other names once they are loaded.
+        return listed(keras.saving.load_model(file, compile=False)), progress.step
 
 
 def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[Seen]:
@@ -154,6 +172,16 @@ def await_run(path: str | Path, missing: Callable[[], None] = lambda: None) -> R
         told = True
         time.sleep(0.5)
     return runs.load(path)
+
+
+def _made(run: Run) -> tuple[Task, Trainer]:
+    """The network of a run, and a trainer that takes up its checkpoints."""
+    config = run.config.train
+    steps = train.count_steps(config, len(run.split.train))
+    made = task(run.config, run.split, steps)
+    # Of the checkpoint's optimizer nothing is needed, so this is one without variables of its own.
+    light = dataclasses.replace(config, optimizer="sgd", momentum=0.0)
+    return made, make_trainer(made, light, steps)
 
 
 def _newest(run: Run) -> Path | None:

@@ -188,6 +188,7 @@ def test_one_figure_holds_several_runs():
     loss, accuracy = figure.axes
     assert len(lines(loss)) == 6 and len(lines(accuracy)) == 3
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "lowest validation loss" in shown
     assert shown[:2] == ["a", "b"]
     many = curves.together({str(i): history() for i in range(12)})
     assert len({line.get_color() for line in many.axes[0].lines}) == 13  # and black

@@ -89,7 +89,7 @@ def test_statistics_that_trail_behind_are_said(digits):
     """C9: momentum .99 and few steps."""
     (line,) = said_of(digits, network(True, 0.99))
     assert "still 97 % those of the beginning (momentum 0.99)" in line
-    assert "a momentum of 0.66 or less" in line
+    assert "--precise-bn 5000, or a momentum of 0.66 or less" in line
     assert 0.66**3 < diagnostics.TRAILING < 0.68**3
 
 

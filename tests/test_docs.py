@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seqlab import cli
+from seqlab import cli, images
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,6 +43,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def digit_folders(place):
+    """Pictures of digits in class folders: 0 to 4, and a few of the others."""
+    found = images.load("digits")
+    parts = (("many", found.train, 24), ("few/train", found.train, 10), ("few/test", found.test, 9))
+    for name, part, count in parts:
+        for digit in range(5) if name == "many" else range(5, 10):
+            (place / name / str(digit)).mkdir(parents=True)
+            for i, image in enumerate(part.images[part.labels == digit][:count]):
+                Image.fromarray(image[..., 0]).save(place / name / str(digit) / f"{i}.png")
+
+
 def shops():
     """Three shops, 250 days of sales, and a week ahead for which promotions are known."""
     yield "shop,day,sales,visits,promo,area,region\n"
@@ -63,6 +74,8 @@ def commands(text):
 @pytest.mark.parametrize("text", blocks("bash"))
 def test_commands(text, folder, capsys):
     cli.main(["train", "my.csv", "--steps", "20", "--hidden", "4", "--quiet"])
+    if "train many " in text:
+        digit_folders(folder)
     for words in commands(text):
         if words[:2] == ["seqlab", "tune"]:
             pytest.importorskip("optuna")

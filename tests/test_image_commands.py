@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from small import commanded
 
 from seqlab import cli, image_plots, image_predict, images, preprocessing, runs
 from seqlab.errors import SeqlabError
@@ -13,12 +15,8 @@ from seqlab.errors import SeqlabError
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        command = "train digits --model mlp --steps 150 --batch 32 --augment standardise --quiet"
-        assert cli.main(command.split()) == 0
-    return path
+    command = "train digits --model mlp --steps 150 --batch 32 --augment standardise --quiet"
+    return commanded(tmp_path_factory.mktemp("work"), command)
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +129,17 @@ def test_predict_needs_no_images_but_the_files(digits, folder):
     (run / "config.json").write_text(json.dumps({**record, "classes": None}))
     with pytest.raises(SeqlabError, match="names no classes"):
         image_predict.predict(runs.load(run), digits[0][:1])
+
+
+def test_compare_leaves_out_a_link_to_a_run_that_is_named(folder, capsys):
+    shutil.copytree(folder / "runs" / "digits-mlp-001", folder / "runs" / "again")
+    assert Path("runs/latest").is_symlink()
+    names = ["runs/again", "runs/digits-mlp-001", "runs/latest"]  # as runs/* gives
+    assert [row["path"] for row in told(capsys, "compare", *names)["runs"]] == names[:2]
+    assert cli.main(["compare", "runs/latest", "runs/again"]) == 0
+    assert "runs/latest" in capsys.readouterr().out
+    assert cli.main(["compare", *names[:2], names[1]]) == 2
+    assert "named more than once" in capsys.readouterr().err
 
 
 def test_compare_runs_of_images(folder, capsys):

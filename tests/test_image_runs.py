@@ -8,11 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small import StopAt, commanded
 
-from seqlab import cli, cnn, image_evaluate, images, runs, train
+from seqlab import cli, cnn, image_evaluate, images, runs, train, transfer
 from seqlab.config import Config, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.errors import SeqlabError
-from seqlab.image_config import IMAGE_SETS, NETWORKS
+from seqlab.image_config import IMAGE_SETS, NETWORKS, PIXELS
 from seqlab.image_options import IMAGES_ONLY, OF_NETWORKS, SERIES_ONLY
 from seqlab.options import TRAINING, make_config
 from seqlab.run_data import STORES
@@ -25,23 +26,11 @@ SMALL = Config(
 )
 
 
-class StopAt(keras.callbacks.Callback):
-    """A power cut."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            raise KeyboardInterrupt
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where one run was made by the command line."""
-    path = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(path)
-        command = "train digits --model lenet5_book --steps 120 --batch 32 --quiet --out run"
-        assert cli.main(command.split()) == 0
-    return path
+    command = "train digits --model lenet5_book --steps 120 --batch 32 --quiet --out run"
+    return commanded(tmp_path_factory.mktemp("work"), command)
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +156,7 @@ def test_options_reach_the_config():
 def test_the_light_lists_are_the_real_ones():
     assert tuple(images.CLASSES) == tuple(images.SETS) == IMAGE_SETS
     assert tuple(cnn.NETWORKS) == NETWORKS
+    assert tuple(transfer.PIXELS) == PIXELS
 
 
 def test_a_flag_is_of_series_or_of_images_or_of_both():

@@ -10,7 +10,7 @@ from rich.console import Console
 from sklearn import metrics
 from sklearn.neighbors import NearestCentroid
 
-from seqlab import image_predict, image_scores, images, preprocessing
+from seqlab import _pictures, image_predict, images, preprocessing
 from seqlab.augmentation import Augmentation
 from seqlab.errors import SeqlabError
 from seqlab.image_predict import Guess
@@ -117,7 +117,7 @@ def test_the_verdict_knows_chance_from_skill():
 
 @pytest.mark.filterwarnings("ignore:self.within_class_std_dev_")  # pixels that are always dark
 def test_baselines_are_scikit_learns(digits, monkeypatch):
-    monkeypatch.setattr(image_scores, "PIECE", 50)  # so that classes and tests are in several
+    monkeypatch.setattr(_pictures, "PIECE", 50 * 64)  # so that classes and tests are in several
     train, test = digits.train, digits.test
     found = baselines(train, test)
     flat = [part.images.reshape(len(part), -1).astype(float) for part in (train, test)]

@@ -1,20 +1,13 @@
 """The script of the perceptron without its parts."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "mlp_ablation.py"
+from small import run_script
+
+run = partial(run_script, "mlp_ablation.py")
 VARIANTS = ("chapter", "no-hidden-layer", "no-activation", "no-regularisation")
 VARIANTS += ("no-moving-average", "no-decay")
-
-
-def run(folder, *options):
-    command = [sys.executable, SCRIPT, *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def test_each_part_is_left_out_once_and_all_stand_side_by_side(tmp_path):

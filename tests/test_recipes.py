@@ -49,9 +49,12 @@ def test_the_book_s_training():
 
 def test_chapters_of_the_lectures():
     assert recipes.find("inception10", "chapter").train.batch == 1024
-    assert recipes.find("baseline", "chapter").train == TrainConfig(
+    plain = TrainConfig(
         epochs=5, evaluations=5, learning_rate=0.001, schedule="constant", clip=None, patience=None
     )
+    assert recipes.find("lenet5_sigmoid", "chapter").train == plain
+    normal = recipes.find("baseline", "chapter")
+    assert normal.train == replace(plain, precise_bn=10_000) and not normal.options
     small = recipes.find("resnet_small", "chapter")
     assert (small.train.batch, small.train.steps, small.augment) == (20, 100_000, "chapter")
 

@@ -1,20 +1,12 @@
 """The script of the chapter: what it reaches, and what it says."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
+from small import run_script
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "sin_predict.py"
-
-
-def run(folder, *options):
-    command = [sys.executable, SCRIPT, *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+run = partial(run_script, "sin_predict.py")
 
 
 def rmse(text):

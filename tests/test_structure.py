@@ -17,7 +17,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors", "arguments", "repair", "covariates", "calendars"],
+    ["errors", "arguments", "repair", "covariates", "calendars", "provenance"],
     ["augmentation", "_lock", "_signals"],
     ["image_config", "train_config"],
     [
@@ -34,6 +34,7 @@ ORDER = [
     [
         "_unpickle",
         "recipes",
+        "bases",
         "series",
         "sequences",
         "_even_times",
@@ -90,9 +91,10 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers", "_labelled_images", "cnn", "_pixels"],
+    ["_pictures"],
+    ["_layers", "_labelled_images", "cnn", "_pixels", "_resting"],
     ["_image_folder", "_new_head"],
-    ["_drivers", "images", "diagnostics"],
+    ["_drivers", "images", "diagnostics", "_first_network"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
@@ -103,15 +105,33 @@ ORDER = [
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "predict", "image_predict", "streams", "tf1"],
     ["forecasts", "intervals", "weights"],
-    ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
+    [
+        "callbacks",
+        "event_files",
+        "seeds",
+        "evaluate",
+        "audit",
+        "image_evaluate",
+        "comparison",
+        "anatomy",
+        "microscope",
+    ],
     ["train"],
-    ["backtest", "watch", "transfer", "trials"],
+    ["backtest", "watch", "transfer", "trials", "rates"],
     ["tuning"],
     ["plots", "report"],
-    ["image_report", "image_plots"],
+    [
+        "image_report",
+        "image_plots",
+        "inspect_report",
+        "microscope_plots",
+        "rate_plots",
+        "seed_report",
+    ],
     ["terminal"],
     ["image_commands"],
-    ["commands", "listings", "network_commands", "_networks"],
+    ["commands"],
+    ["train_commands", "listings", "network_commands", "inspect_commands", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -135,7 +155,9 @@ LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labe
 LIGHT += ["_alexnet_file", "network_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
-LIGHT += ["train_config", "_lock", "_signals"]
+LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
+LIGHT += ["train_config", "bases", "_pictures"]
+LIGHT += ["_lock", "_signals"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 

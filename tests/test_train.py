@@ -9,6 +9,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+from small import SMALL, StopAt, series
 
 from seqlab import checkpoints, models, runs, train
 from seqlab._lock import alone
@@ -17,32 +18,9 @@ from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
 
-SMALL = Config(
-    DataConfig("sin", window=6),
-    ModelConfig(layers=1, hidden=5, dropout=0.2),
-    TrainConfig(steps=60, batch=8, evaluations=6),
-)
-
-
-def series(rows=300):
-    t = np.arange(rows)
-    return Series("wave", np.sin(t / 5) + 0.1 * np.random.default_rng(0).normal(size=rows))
-
 
 def make(config=SMALL):
     return split(series(), config.data)
-
-
-class StopAt(keras.callbacks.Callback):
-    """A power cut."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)

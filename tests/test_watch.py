@@ -13,24 +13,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small import SMALL, StopAt, series
 
-from seqlab import checkpoints, cli, metrics, runs, train
+from seqlab import checkpoints, cli, metrics, runs, train, weights
 from seqlab import watch as watcher
-from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
+from seqlab.config import Config, ImageConfig, NetworkConfig
 from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
 from seqlab.tasks import task
-
-SMALL = Config(
-    DataConfig("sin", window=6),
-    ModelConfig(layers=1, hidden=5, dropout=0.2),
-    TrainConfig(steps=60, batch=8, evaluations=6),
-)
-
-
-def series(rows=300):
-    t = np.arange(rows)
-    return Series("wave", np.sin(t / 5) + 0.1 * np.random.default_rng(0).normal(size=rows))
 
 
 class After(keras.callbacks.Callback):
@@ -42,14 +32,6 @@ class After(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.act(epoch)
-
-
-def power_cut(at):
-    def act(epoch):
-        if epoch == at:
-            raise KeyboardInterrupt
-
-    return After(act)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +50,7 @@ def folder(tmp_path_factory):
     data = split(series(), SMALL.data)
     train.start(SMALL, Path("done"), [After(keep)], data)
     with pytest.raises(KeyboardInterrupt):
-        train.start(SMALL, Path("died"), [power_cut(2)], data)
+        train.start(SMALL, Path("died"), [StopAt(2)], data)
     os.chdir(before)
     return path
 
@@ -344,3 +326,38 @@ def test_ctrl_c_leaves_without_an_error(folder):
         "",
         0,
     )
+
+
+# The weights of a run that is not finished
+
+
+def test_weights_of_an_unfinished_run_are_those_of_its_newest_checkpoint(capsys):
+    assert cli.main(["weights", "died", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    done = weights.listed(runs.load("done").model)
+    assert found["step"] == 30 and found["weights"] == [one.to_json() for one in done]
+    assert cli.main(["weights", "died", "--out", "died.txt"]) == 0
+    assert "of step 30: its training is not finished" in capsys.readouterr().out
+    with np.load("died/checkpoints/step-00000030.npz") as file:
+        first = watcher.weights(runs.load("died"))[0][0]
+        saved = [file[name] for name in file if name.startswith("variable_")]
+    assert any(np.array_equal(first.values, one) for one in saved)
+
+
+def test_weights_of_an_unfinished_run_are_its_average(tmp_path):
+    config = dataclasses.replace(SMALL, train=dataclasses.replace(SMALL.train, ema=0.9))
+    with pytest.raises(KeyboardInterrupt):
+        train.start(config, tmp_path / "run", [StopAt(2)], split(series(), SMALL.data))
+    found, step = watcher.weights(runs.load(tmp_path / "run"))
+    with np.load(tmp_path / "run/checkpoints/step-00000030.npz") as file:
+        raw = next(one for name, one in file.items() if one.shape == found[0].values.shape)
+        best = [file[name] for name in file if name.startswith("best_")]
+        progress = json.loads(str(file["progress"]))
+    assert step == progress["best_step"] == 30
+    assert any(np.array_equal(found[0].values, one) for one in best)
+    assert not np.array_equal(found[0].values, raw)
+
+
+def test_weights_of_a_run_without_checkpoints(run, capsys):
+    assert cli.main(["weights", str(run.path)]) == 2
+    assert "has no checkpoint yet" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""What a training of images begins with, where that is a trained network and not a new one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqlab import bases, cnn
+from seqlab._new_head import with_head
+from seqlab._resting import rest
+from seqlab._tensorflow import keras
+from seqlab.config import Config
+from seqlab.errors import SeqlabError
+
+__all__ = ["build", "check_size", "read"]
+
+
+def build(config: Config, input_shape: tuple[int, int, int], classes: Sequence[str]) -> Any:
+    """The network of `seqlab.bases.of`, its head and what rests as the config says.
+
+    Raises:
+        SeqlabError: it is gone, or another than when the run began; it does not fit the images, or a
+            pattern none of its layers.
+    """
+    network = config.model
+    if bases.changed(network):
+        raise SeqlabError(
+            f"{network.base}: not the network that this training began with. Train again, or give it back"
+        )
+    bases.check(config)
+    model = read(bases.file_of(Path(network.base)), input_shape)
+    if bases.new_head(network, classes):
+        model = with_head(model, len(classes), pixels=network.pixels)
+    check_size(model, input_shape)
+    rest(model, network.freeze, network.batch_norm)
+    return model
+
+
+def check_size(model: Any, input_shape: tuple[int, int, int]) -> None:
+    """Refuse images of a size that the model does not take.
+
+    Raises:
+        SeqlabError: saying both.
+    """
+    takes = model.input_shape[1:]
+    if any(want not in (None, has) for want, has in zip(takes, input_shape, strict=True)):
+        raise SeqlabError(
+            f"the network takes images of {takes}, and these are {input_shape}: give images.load (or"
+            " the command) another `size` or `channels`, or build the network for them"
+        )
+
+
+def read(path: Path, input_shape: tuple[int, int, int] | None = None) -> Any:
+    """The network in a ``.keras`` file or in AlexNet's ``.npy`` file; see `seqlab.transfer.load`.
+
+    Raises:
+        SeqlabError: it is damaged, or something else.
+    """
+    if path.suffix == ".npy":
+        model = cnn.build("alexnet", input_shape)
+        cnn.load_alexnet(model, path)
+        return model
+    if path.suffix != ".keras":
+        raise SeqlabError(f"{path}: must be a run folder, a .keras file, or AlexNet's .npy file")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SeqlabError(f"{path}: cannot be read as a model: {first}") from error
