@@ -165,8 +165,9 @@ def test_a_flag_is_of_series_or_of_images_or_of_both():
     assert not SERIES_ONLY & IMAGES_ONLY
     both = flags - SERIES_ONLY - IMAGES_ONLY
     used = {f"--{name.replace('_', '-')}" for name in (*TRAINING, *OF_NETWORKS)}
-    assert both == used | {
-        *("--help", "--model", "--validation", "--no-validation", "--out", "--resume", "--quiet")
+    assert both == used - IMAGES_ONLY | {
+        *("--help", "--model", "--validation", "--no-validation", "--out", "--resume", "--quiet"),
+        *("--seeds", "--find-rate", "--tensorboard", "--json"),
     }
 
 
