@@ -88,7 +88,7 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_layers", "_labelled_images", "cnn", "_pixels"],
+    ["_layers", "_labelled_images", "cnn", "_pixels", "_plain_windows"],
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics"],
     ["cells", "image_scores", "curves"],
