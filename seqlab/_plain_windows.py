@@ -22,6 +22,7 @@ class PlainWindows:
 
     Attributes:
         scaler: of one series, or where none was chosen of all.
+        number: of that series.
         named: whether the network takes arrays by name.
         layout: of what it takes otherwise; see `Windows`.
     """
@@ -30,6 +31,7 @@ class PlainWindows:
         self._like, self._names = like, names
         self.named, self.layout = bool(like.beside), like.layout
         self.scaler: Scaler = like.scaler
+        self.number = 0
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -52,7 +54,8 @@ class PlainWindows:
         if self._like.owner is None:
             return self
         made = PlainWindows(self._like, self._names)
-        made.scaler = self._like.scaler.at(np.array(self._number(series)))
+        made.number = self._number(series)
+        made.scaler = self._like.scaler.at(np.array(made.number))
         return made
 
     def _number(self, series: str | int | None) -> int:

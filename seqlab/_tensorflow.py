@@ -14,7 +14,7 @@ from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["ahead", "keras", "new_graphs", "once_per_shape", "tf", "threads"]
+__all__ = ["ahead", "held_stderr", "keras", "new_graphs", "once_per_shape", "tf", "threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -24,7 +24,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
 
 
 @contextmanager
-def _held_stderr() -> Iterator[None]:
+def held_stderr() -> Iterator[None]:
     """Hold back what native code writes to descriptor 2; show it only if loading fails."""
     sys.stderr.flush()
     keep = os.dup(2)
@@ -45,7 +45,7 @@ def _held_stderr() -> Iterator[None]:
 if "tensorflow" in sys.modules:
     import tensorflow as tf
 else:
-    with _held_stderr():
+    with held_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the first look at devices prints, too

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from seqlab import __version__, commands, image_commands, listings, network_commands
+from seqlab import (
+    __version__,
+    commands,
+    export_commands,
+    image_commands,
+    listings,
+    network_commands,
+)
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
@@ -84,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     add_tune_options(_command(sub, "tune", commands.tune, "search for the options of a training"))
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     network_commands.add(partial(_command, sub))
+    export_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(

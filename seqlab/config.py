@@ -16,6 +16,7 @@ __all__ = [
     "CELLS",
     "COUNTS",
     "DIFFERENCES",
+    "EXPORTS",
     "FORECASTERS",
     "FORMAT",
     "LOSSES",
@@ -63,6 +64,7 @@ SHORT = ("error", "drop", "pad")
 STRATEGIES = ("direct", "recursive")
 DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
+EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from seqlab import runs
+from seqlab._tensorflow import keras
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, Series
 from seqlab.errors import SeqlabError
 from seqlab.predict import Predictor
 from seqlab.tasks import task
-
-SIZES = {"layers": 1, "hidden": 5}
 
 
 def wave(name="wave", size=1.0, rows=90, **columns):
@@ -23,12 +22,13 @@ def wave(name="wave", size=1.0, rows=90, **columns):
     return Series(name, values, None, 7, **columns)
 
 
-def finished(path, data, model=None, loss="mse", **options):
+def finished(path, data, model="stacked", loss="mse", cell="lstm", layers=1, **options):
     """A run folder whose network was not trained; its weights are far from what training begins with."""
-    sizes = {**SIZES, "loss": loss} | ({"model": model} if model else {})
+    sizes = {"hidden": 5, "layers": layers, "loss": loss, "model": model, "cell": cell}
     options = {"window": 14, "horizon": 3, "test": "20", "validation": 20} | options
     config = Config(DataConfig(data.name, **options), ModelConfig(**sizes), TrainConfig(steps=2))
     run = runs.create(config, data, path)
+    keras.utils.set_random_seed(0)
     made = task(config, run.split, 2).model
     rng = np.random.default_rng(1)
     made.set_weights(

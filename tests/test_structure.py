@@ -27,6 +27,8 @@ ORDER = [
         "interval_metrics",
         "likelihoods",
         "_tensorflow",
+        "_unroll",
+        "_numpy_runtime",
         "_tf1_files",
         "_tf1_parts",
         "_pickled_arrays",
@@ -53,6 +55,7 @@ ORDER = [
         "_states",
         "_steps",
         "_tf1_names",
+        "_plans",
     ],
     [
         "windows",
@@ -73,6 +76,8 @@ ORDER = [
         "_fused_gru",
         "wrappers",
         "_over_time",
+        "_graph_scaling",
+        "_onnx_graph",
     ],
     ["panel_tables", "series_files", "options", "cuts"],
     ["splits"],
@@ -100,7 +105,9 @@ ORDER = [
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "predict", "image_predict", "streams", "tf1"],
-    ["forecasts", "intervals", "weights"],
+    ["forecasts", "intervals", "weights", "_raw_graphs"],
+    ["_export_formats"],
+    ["export"],
     ["callbacks", "evaluate", "audit", "image_evaluate", "comparison"],
     ["train"],
     ["backtest", "watch", "transfer", "trials"],
@@ -109,7 +116,7 @@ ORDER = [
     ["image_report", "image_plots"],
     ["terminal"],
     ["image_commands"],
-    ["commands", "listings", "network_commands", "_networks"],
+    ["commands", "listings", "network_commands", "export_commands", "_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -130,7 +137,7 @@ LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "c
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
-LIGHT += ["_alexnet_file", "network_commands"]
+LIGHT += ["_alexnet_file", "network_commands", "export_commands"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config"]
