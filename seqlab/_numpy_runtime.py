@@ -11,6 +11,7 @@ and an operation that is not in this file is refused. The file is copied as it i
 
 import json
 import os
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ __all__ = ["OPERATIONS", "Model", "bound", "load"]
 
 MOST_BYTES = 2**30  # of the arrays of a file, unpacked
 MOST_NODES = 1_000_000
+DAMAGED = (
+    *(KeyError, TypeError, AttributeError, IndexError, EOFError, MemoryError, RecursionError),
+    zipfile.BadZipFile,
+)
 
 
 def load(path: Any = None) -> Any:
@@ -36,7 +41,7 @@ def load(path: Any = None) -> Any:
             about = json.loads(str(file["graph"]))
             constants = [file[f"constant_{i}"] for i in range(int(about["constants"]))]
         return Model(about, constants)
-    except (KeyError, TypeError, AttributeError, IndexError, EOFError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{path}: no model of this kind: {error!r}") from error
 
 

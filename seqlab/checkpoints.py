@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._bounded_files import arrays, parsed
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
@@ -74,8 +75,8 @@ def history(folder: Path) -> dict[str, list[float]]:
     if path is None:
         return {}
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            rows = Progress(**json.loads(str(file["progress"]))).rows
+        with path.open("rb") as stream, arrays(stream) as file:
+            rows = Progress(**parsed(str(file["progress"]))).rows
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train on with --resume") from error
     return {name: [row[name] for row in rows] for name in rows[0]}
@@ -88,8 +89,8 @@ def restore(path: Path, variables: list[Any]) -> tuple[Progress, list[np.ndarray
         SeqlabError: the file is damaged, or belongs to another model.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            progress = Progress(**json.loads(str(file["progress"])))
+        with path.open("rb") as stream, arrays(stream) as file:
+            progress = Progress(**parsed(str(file["progress"])))
             values = [file[f"variable_{i}"] for i in range(len(variables))]
             count = sum(name.startswith("best_") for name in file)
             best = [file[f"best_{i}"] for i in range(count)]

@@ -14,6 +14,7 @@ from typing import Any
 from seqlab import cnn, models, runs, train  # noqa: F401  (models registers layers)
 from seqlab._new_head import with_head
 from seqlab._pixels import PIXELS, Pixels
+from seqlab._safe_models import load_model
 from seqlab._tensorflow import keras
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
@@ -46,10 +47,9 @@ def load(source: str | Path, input_shape: tuple[int, int, int] | None = None) ->
     if path.suffix != ".keras":
         raise SeqlabError(f"{path}: must be a run folder, a .keras file, or AlexNet's .npy file")
     try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SeqlabError(f"{path}: cannot be read as a model: {first}") from error
+        return load_model(path)
+    except SeqlabError as error:
+        raise SeqlabError(f"{path}: {error}") from error
 
 
 def freeze(model: Any, *patterns: str) -> list[str]:

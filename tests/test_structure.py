@@ -17,8 +17,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors", "arguments", "repair", "covariates", "calendars"],
-    ["augmentation"],
+    ["errors", "arguments", "repair", "covariates", "calendars", "_bounded_files"],
+    ["augmentation", "_plain_values"],
     ["image_config", "train_config"],
     [
         "config",
@@ -56,6 +56,7 @@ ORDER = [
         "_steps",
         "_tf1_names",
         "_plans",
+        "_safe_models",
     ],
     [
         "windows",
@@ -138,6 +139,7 @@ LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "t
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file", "network_commands", "export_commands"]
+LIGHT += ["_bounded_files", "_plain_values"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config"]
