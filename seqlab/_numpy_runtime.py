@@ -138,9 +138,17 @@ def _windows(x: Any, size: Any, strides: Any, padding: Any, fill: Any) -> Any:
     return views[:, :: strides[0], :: strides[1]]
 
 
-def _conv(x: Any, kernel: Any, strides: Any, padding: Any) -> Any:
+def _conv(x: Any, kernel: Any, strides: Any, padding: Any, groups: Any = 1) -> Any:
     views = _windows(x, kernel.shape[:2], strides, padding, 0)
-    return np.tensordot(views, kernel, ((4, 5, 3), (0, 1, 2)))
+    parts = zip(np.split(views, groups, 3), np.split(kernel, groups, 3), strict=True)
+    made = [np.tensordot(part, own, ((4, 5, 3), (0, 1, 2))) for part, own in parts]
+    return np.concatenate(made, axis=3)
+
+
+def _lrn(x: Any, radius: Any, bias: Any, alpha: Any, beta: Any) -> Any:
+    squares = np.pad(np.square(x), [(0, 0)] * 3 + [(radius, radius)])
+    sums = np.lib.stride_tricks.sliding_window_view(squares, 2 * radius + 1, axis=3).sum(axis=-1)
+    return x / np.power(bias + alpha * sums, beta).astype(x.dtype)
 
 
 def _max_pool(x: Any, size: Any, strides: Any, padding: Any) -> Any:
@@ -186,6 +194,7 @@ OPERATIONS = {
     "less_equal": np.less_equal,
     "log": np.log,
     "logical_and": np.logical_and,
+    "lrn": _lrn,
     "matmul": _matmul,
     "max": _reduced(np.max),
     "max_pool": _max_pool,

@@ -33,8 +33,7 @@ def onnx_model(plan: Plan, takes: str, shape: tuple[int, ...], gives: str, size:
         number: onnx.helper.np_dtype_to_tensor_dtype(np.dtype(plan.types[number]))
         for number in (plan.input, plan.output)
     }
-    name = writer.name(plan.output)
-    writer.node("Identity", [name], [gives])
+    writer.node("Identity", [writer.name(plan.output)], [gives])
     graph = onnx.helper.make_graph(
         writer.nodes,
         "seqlab",
@@ -200,7 +199,7 @@ def _like(number: int) -> Written:
 def _reverse(w: _Writer, node: Node, inputs: list[str], outputs: list[str]) -> None:
     axes = node.options["axes"]
     count = len(axes)
-    columns = [[-1] * count, [-FAR] * count, axes, [-1] * count]
+    columns = ([-1] * count, [-FAR] * count, axes, [-1] * count)
     w.node("Slice", [inputs[0], *(w.axes(*column) for column in columns)], outputs)
 
 
@@ -213,6 +212,7 @@ def _over_images(kind: str) -> Written:
         if kind == "Conv":
             kernel = w.plan.constants[node.inputs[1]]  # [height, width, C in, C out]
             rest = [w.constant(kernel.transpose(3, 2, 0, 1))]
+            options["group"] = node.options.get("groups", 1)
         else:
             options["kernel_shape"] = node.options["size"]
         padding = {"SAME": "SAME_UPPER", "VALID": "VALID"}[node.options["padding"]]
@@ -220,6 +220,14 @@ def _over_images(kind: str) -> Written:
         w.node("Transpose", [made], outputs, perm=[0, 2, 3, 1])
 
     return written
+
+
+def _lrn(w: _Writer, node: Node, inputs: list[str], outputs: list[str]) -> None:
+    """ONNX divides its alpha by the channels of the sum."""
+    size, beta, bias = (2 * node.options["radius"] + 1, node.options["beta"], node.options["bias"])
+    options = {"alpha": node.options["alpha"] * size, "beta": beta, "bias": bias, "size": size}
+    name = w.node("LRN", [w.node("Transpose", inputs, perm=[0, 3, 1, 2])], **options)
+    w.node("Transpose", [name], outputs, perm=[0, 2, 3, 1])
 
 
 def _batch_norm(w: _Writer, node: Node, inputs: list[str], outputs: list[str]) -> None:
@@ -300,6 +308,7 @@ KINDS: dict[str, Written] = {
     "expand": _axes("Unsqueeze", "axis"),
     "fill": _shaped("Expand", first=1),
     "gather": _option("Gather", "axis", "axis"),
+    "lrn": _lrn,
     "matmul": _matmul,
     "max_pool": _over_images("MaxPool"),
     "ones_like": _like(1),

@@ -233,9 +233,16 @@ def _window(kind: str, sized: bool) -> Callable[[Any], Made]:
             raise SeqlabError("dilated convolutions cannot be exported in this format")
         if options["padding"] not in ("SAME", "VALID"):
             raise SeqlabError(f"padding {options['padding']} cannot be exported in this format")
+        if kind == "conv" and (groups := op.inputs[0].shape[3] // op.inputs[1].shape[2]) > 1:
+            options["groups"] = groups
         return kind, list(op.inputs), options
 
     return made
+
+
+def _normalisation(op: Any) -> Made:
+    options = {name: op.get_attr(name) for name in ("bias", "alpha", "beta")}
+    return "lrn", list(op.inputs), {"radius": op.get_attr("depth_radius"), **options}
 
 
 ALIASES = {"Identity", "StopGradient", "PreventGradient", "Snapshot", "EnsureShape"}
@@ -261,6 +268,7 @@ KINDS: dict[str, Callable[[Any], Made]] = {
     ),
     "GatherV2": _gather,
     "Inv": _plain("reciprocal"),
+    "LRN": _normalisation,
     "MatMul": _product("transpose_a", "transpose_b"),
     "MaxPool": _window("max_pool", True),
     "Pack": _axis_option("pack"),

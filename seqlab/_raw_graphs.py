@@ -4,7 +4,8 @@ Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original 
 ``[B, height, width, C]`` to probabilities ``[B, K]``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +91,19 @@ def traced(graph: RawGraph, batch: int | None) -> Any:
             lambda given: model.stateless_call(*weights, given, training=False)[0], raw
         )
 
-    with unrolled():
+    with unrolled(), _no_calls():
         return tf.function(whole, autograph=False).get_concrete_function(graph.spec(batch))
+
+
+@contextmanager
+def _no_calls() -> Iterator[None]:
+    """Functions inside the function, such as Keras' grouped convolutions, leave operations here."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _variables(model: Any) -> tuple[Any, Any]:

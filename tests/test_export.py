@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from test_predict import finished, wave
 
-from seqlab import _export_formats, _numpy_runtime, cli, runs
+from seqlab import _export_formats, _numpy_runtime, cli, cnn, runs
 from seqlab import export as module
 from seqlab._graph_scaling import GraphScaler
 from seqlab._plans import plan_of
-from seqlab._raw_graphs import of_series, traced
+from seqlab._raw_graphs import RawGraph, of_series, traced
 from seqlab._tensorflow import keras, tf
 from seqlab.config import (
     EXPORTS,
@@ -165,6 +165,39 @@ def test_images_go_in_as_bytes_and_probabilities_come_out(kind, tmp_path):
 
         wanted = probabilities(logits(run.model, run.split.test))[:5]
         np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def convolutions():
+    """Every operation of the image networks, at sizes and strides where a padding by one side shows."""
+    layers = keras.layers
+    images = keras.Input((11, 12, 4))
+    x = layers.Conv2D(6, (3, 2), 2, "same", groups=2)(images)
+    x = layers.MaxPooling2D(2, 2, "same")(cnn.LocalResponseNormalization(1, 0.3, 0.6, 2.0)(x))
+    x = layers.AveragePooling2D(2, 1, "same")(layers.BatchNormalization()(x))
+    x = layers.Conv2D(5, 2, padding="valid", activation="elu")(x)
+    model = keras.Model(images, layers.Dense(3)(layers.Flatten()(x)))
+    rng = np.random.default_rng(4)
+    model.set_weights(
+        [
+            rng.uniform(0.1, 0.9, w.shape) * rng.choice([1, -1]) ** (w.ndim > 1)
+            for w in model.get_weights()
+        ]
+    )
+    return model
+
+
+@pytest.mark.parametrize("kind", ["numpy", "onnx"])
+def test_image_operations_are_those_of_tensorflow(kind, tmp_path):
+    needs(kind)
+    model = convolutions()
+    graph = RawGraph(
+        lambda call, raw: call(raw), model, (11, 12, 4), "float32", "values", "answers"
+    )
+    raw = np.random.default_rng(5).normal(size=(4, 11, 12, 4)).astype("float32")
+    found = _export_formats.WRITERS[kind](lambda dtype: graph, tmp_path)(raw)
+    wanted = model(raw).numpy()
+    assert np.ptp(wanted) > 0.1
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_one_series_of_several_brings_its_scale(tmp_path):

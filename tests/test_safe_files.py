@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import tracemalloc
 import zipfile
 
 import h5py
@@ -116,6 +117,17 @@ def test_arrays_that_lie_are_refused(read, name, run):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises((ValueError, OSError) if read is read_runtime else SeqlabError):
         read(path)
+
+
+@pytest.mark.parametrize("size", [0, 8, 24, 2**20])
+def test_an_array_is_what_its_header_says_and_no_more(size, tmp_path):
+    archive(tmp_path / "a.npz", [("a.npy", npy((2,), bytes(size)))])
+    with (
+        (tmp_path / "a.npz").open("rb") as stream,
+        arrays(stream) as found,
+        pytest.raises(ValueError, match=rf"{size} bytes are not an array of shape \(2,\)"),
+    ):
+        found["a"]
 
 
 def test_archives_are_bounded(tmp_path):
@@ -345,8 +357,11 @@ def test_files_without_end_are_refused(run):
     text = file.read_text()
     with file.open("r+b") as stream:
         stream.truncate(2**30)  # of which none takes room on the disk
+    tracemalloc.start()
     with pytest.raises(SeqlabError, match=r"larger than"):
         runs.load(run)
+    assert tracemalloc.get_traced_memory()[1] < 2**28
+    tracemalloc.stop()
     for content in (
         "[" * 100_000,
         '{"a":' * 50_000,
