@@ -7,7 +7,7 @@ from typing import Any
 from seqlab import bases, cnn
 from seqlab._new_head import with_head
 from seqlab._resting import rest
-from seqlab._tensorflow import keras
+from seqlab._safe_models import load_model
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 
@@ -62,7 +62,6 @@ def read(path: Path, input_shape: tuple[int, int, int] | None = None) -> Any:
     if path.suffix != ".keras":
         raise SeqlabError(f"{path}: must be a run folder, a .keras file, or AlexNet's .npy file")
     try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise SeqlabError(f"{path}: cannot be read as a model: {first}") from error
+        return load_model(path)
+    except SeqlabError as error:
+        raise SeqlabError(f"{path}: {error}") from error

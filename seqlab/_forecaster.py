@@ -7,6 +7,7 @@ from typing import Any
 from seqlab import losses
 from seqlab._loop import output_size, stepper
 from seqlab._tensorflow import keras, tf
+from seqlab._unroll import array, repeat
 from seqlab.attributes import Attributes
 from seqlab.config import ModelConfig
 from seqlab.errors import SeqlabError, check_choice, check_positive
@@ -200,8 +201,8 @@ def roll(
     steps = tf.shape(xs)[0]
     run = stepper(cell, tf.shape(first)[0], training)
     rows = first.shape[0]
-    hidden = tf.TensorArray(cell.compute_dtype, steps, element_shape=(rows, output_size(cell)))
-    fed = tf.TensorArray(first.dtype, steps, element_shape=(rows,))
+    hidden = array(cell.compute_dtype, steps, (rows, output_size(cell)))
+    fed = array(first.dtype, steps, (rows,))
 
     def step(t: Any, previous: Any, states: Any, hidden: Any, fed: Any) -> tuple[Any, ...]:
         inputs = tf.concat([previous[:, None], xs[t]], axis=-1)
@@ -210,7 +211,7 @@ def roll(
         return t + 1, value, states, hidden.write(t, output), fed.write(t, value)
 
     start = (0, first, states, hidden, fed)
-    *_, hidden, fed = tf.while_loop(lambda t, *_: t < steps, step, start, maximum_iterations=steps)
+    *_, hidden, fed = repeat(xs, step, start)
     return tuple(ops.swapaxes(made.stack(), 0, 1) for made in (hidden, fed))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab._tensorflow import keras, tf
+from seqlab._unroll import array, repeat, unrolling
 from seqlab.errors import SeqlabError
 
 __all__ = [
@@ -59,6 +60,8 @@ def sequence(
     cell: Any, inputs: Any, states: Any, lengths: Any, training: bool, implementation: str
 ) -> tuple[Any, Any]:
     """All steps of ``[B, T, D]``: outputs ``[B, T, H]``, zero past the end, and final states."""
+    if unrolling():
+        return loop(cell, inputs, states, lengths, training)
     if hasattr(cell, "sequence"):
         return cell.sequence(inputs, states, lengths, training, implementation)
     check_path(paths(cell)[0], implementation)
@@ -160,7 +163,7 @@ def loop(cell: Any, inputs: Any, states: Any, lengths: Any, training: bool) -> t
     run = stepper(cell, tf.shape(inputs)[0], training)
     # Keras' own scan wants outputs structured as the state, hence TensorFlow's loop.
     shape = (inputs.shape[0], output_size(cell))
-    outputs = tf.TensorArray(cell.compute_dtype, steps, element_shape=shape)
+    outputs = array(cell.compute_dtype, steps, shape)
 
     def step(t: Any, states: Any, outputs: Any) -> tuple[Any, Any, Any]:
         output, new_states = run(xs[t], states)
@@ -172,9 +175,7 @@ def loop(cell: Any, inputs: Any, states: Any, lengths: Any, training: bool) -> t
             )
         return t + 1, new_states, outputs.write(t, output)
 
-    _, states, outputs = tf.while_loop(
-        lambda t, *_: t < steps, step, (0, states, outputs), maximum_iterations=steps
-    )
+    _, states, outputs = repeat(xs, step, (0, states, outputs))
     return ops.swapaxes(outputs.stack(), 0, 1), states
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from seqlab._cudnn import gpu
 from seqlab._loop import sequence
 from seqlab._tensorflow import tf, threads
+from seqlab._unroll import unrolling
 from seqlab.wrappers import bare_cells
 
 __all__ = ["run", "set_threads"]
@@ -43,9 +44,10 @@ def _same_rows(given: Any) -> Any:
 
 
 def _parts(cell: Any, rows: int | None) -> int:
-    """One where there is nothing to gain: eagerly, on a GPU, for small cells and small batches."""
+    """One where there is nothing to gain: eagerly, unrolled, on a GPU, for small cells and batches."""
     ours = all(hasattr(bare, "sequence") for bare in bare_cells(cell))
-    if tf.executing_eagerly() or not ours or cell.count_params() < WEIGHTS or gpu():
+    alone = tf.executing_eagerly() or unrolling() or gpu()
+    if alone or not ours or cell.count_params() < WEIGHTS:
         return 1
     parts = min(_cores(), MOST)
     return parts if rows is None else min(parts, rows // ROWS)

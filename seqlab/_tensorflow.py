@@ -15,7 +15,8 @@ from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["ahead", "keras", "new_graphs", "once_per_shape", "own_errors", "tf", "threads"]
+__all__ = ["ahead", "held_stderr", "keras", "new_graphs", "once_per_shape", "own_errors", "tf"]
+__all__ += ["threads"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -25,7 +26,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
 
 
 @contextmanager
-def _held_stderr() -> Iterator[None]:
+def held_stderr() -> Iterator[None]:
     """Hold back what native code writes to descriptor 2; show it only if loading fails."""
     sys.stderr.flush()
     keep = os.dup(2)
@@ -46,7 +47,7 @@ def _held_stderr() -> Iterator[None]:
 if "tensorflow" in sys.modules:
     import tensorflow as tf
 else:
-    with _held_stderr():
+    with held_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()  # the first look at devices prints, too

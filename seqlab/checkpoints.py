@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqlab._bounded_files import arrays, parsed
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
@@ -174,7 +175,7 @@ def _all(file: Any, kind: str) -> list[np.ndarray]:
 
 
 def _progress(file: Any) -> Progress:
-    return Progress(**json.loads(str(file["progress"])))
+    return Progress(**parsed(str(file["progress"])))
 
 
 @contextmanager
@@ -188,7 +189,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with path.open("rb") as stream:
             _check(stream)
             stream.seek(0)
-            with np.load(stream, allow_pickle=False) as file:
+            with arrays(stream) as file:
                 yield file
     except UNREADABLE as error:
         raise Damaged(f"{path}: cannot be read: {error}{REMEDY}") from error

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from seqlab import (
     __version__,
     commands,
+    export_commands,
     image_commands,
     inspect_commands,
     listings,
@@ -98,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     _evaluate(_command(sub, "evaluate", commands.evaluate, "score a run beside its baselines"))
     network_commands.add(partial(_command, sub))
     inspect_commands.add(partial(_command, sub))
+    export_commands.add(partial(_command, sub))
     _forecast(_command(sub, "forecast", commands.forecast, "continue the series of a run"))
     _backtest(_command(sub, "backtest", commands.backtest, "forecast from many origins in turn"))
     _windows(

@@ -4,10 +4,11 @@ This module imports nothing heavy, so that a wrong argument is refused before Te
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqlab._bounded_files import parsed
+from seqlab._plain_values import plain_values
 from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
 from seqlab.image_config import ImageConfig, NetworkConfig
 from seqlab.train_config import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainConfig
@@ -16,6 +17,7 @@ __all__ = [
     "CELLS",
     "COUNTS",
     "DIFFERENCES",
+    "EXPORTS",
     "FORECASTERS",
     "FORMAT",
     "LOSSES",
@@ -63,6 +65,7 @@ SHORT = ("error", "drop", "pad")
 STRATEGIES = ("direct", "recursive")
 DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
+EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
@@ -269,12 +272,17 @@ class Config:
             SeqlabError: the text is not such an object; or a key or value is unknown to this version.
         """
         try:
-            parts = json.loads(text)
+            parts = parsed(text)
             data, model = KINDS[parts.get("kind", "series")]  # which older files do not name
             return cls(
-                data(**parts["data"]), model(**parts["model"]), TrainConfig(**parts["train"])
+                *(
+                    plain_values(part, parts[name])
+                    for name, part in (("data", data), ("model", model), ("train", TrainConfig))
+                )
             )
-        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        except SeqlabError:
+            raise
+        except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
             raise SeqlabError(f"not a configuration of seqlab: {error}") from error
 
 

@@ -1,4 +1,9 @@
-"""From windows in original units to forecasts in original units, compiled once."""
+"""From windows in original units to forecasts in original units, compiled once.
+
+``predictor(windows)`` takes cut `Windows`, with the columns that belong to them; ``predictor(values)``
+takes plain arrays, where the network sees nothing but the values; ``predictor.step`` takes one value at
+a time. A predictor may be called from many threads at once: a call changes nothing in it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._plain_windows import PlainWindows
 from seqlab._tensorflow import tf
 from seqlab.config import ModelConfig
-from seqlab.errors import SeqlabError
+from seqlab.errors import SeqlabError, check_positive
 from seqlab.likelihoods import LIKELIHOODS
+from seqlab.runs import Run
 from seqlab.windows import Windows
 
 __all__ = ["Predictor"]
@@ -20,27 +27,42 @@ BATCH = 4_096  # windows computed at once
 
 
 class Predictor:
-    """A trained model with its scaling around it: ``predictor(windows, indices) -> forecasts``.
+    """A trained model with its scaling around it, for windows, arrays or single values in turn.
 
     ``model.predict`` spends a tenth of a second per call on its own machinery; this does not.
 
     Attributes:
         horizon: P of the network itself; forecasts may go further.
+        steps: of a forecast from arrays, unless told otherwise: the run's horizon, or P.
+        window: T.
+        plain: what arrays go through.
     """
 
-    def __init__(self, model: Any, like: Windows, config: ModelConfig | None = None) -> None:
-        """Take the model, and any windows with the scaler that it was trained with.
+    def __init__(
+        self, model: Any, like: Windows | None = None, config: ModelConfig | None = None
+    ) -> None:
+        """Take a run; or a model, and any windows with the scaler that it was trained with.
 
         Args:
-            model: from a run.
+            model: a finished `Run`, which brings the other two; or a model from one.
             like: windows of that run.
             config: of the model, which says what its outputs are; by default one number per step.
 
         Raises:
-            SeqlabError: the windows are not those that the model takes.
+            SeqlabError: a run that is not finished, or of images; windows that the model does not take.
         """
+        names: tuple[str, ...] = ()
+        steps = None
+        if isinstance(model, Run):
+            model.demand("series")
+            steps, names = model.config.data.horizon, _names(model)
+            model, like, config = model.model, model.split.train, model.config.model
+        if like is None:
+            raise SeqlabError("`like` must be windows that the model takes. Or give a run alone")
         self.horizon: int = model.output_shape[1]  # of the network itself
+        self.steps, self.window = steps or self.horizon, like.window
         self._like = replace(like, horizon=self.horizon)
+        self.plain = PlainWindows(self._like, names)
         self._config = config or ModelConfig()
         self._draw = next((one.sample for one in model.layers if hasattr(one, "sample")), None)
         shapes = self._like.input_shape
@@ -80,17 +102,61 @@ class Predictor:
             return all(np.isclose(level, self._config.levels).any() for level in levels)
         return self.distribution
 
-    def __call__(self, windows: Windows, indices: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Point forecasts ``[W, P]`` for these windows, in original units.
+    def __call__(
+        self,
+        windows: Any,
+        indices: np.ndarray | slice = slice(None),
+        *,
+        steps: int | None = None,
+        series: str | int | None = None,
+    ) -> np.ndarray:
+        """Point forecasts in original units: ``[W, P]`` for windows.
 
         Of a distribution it is the mean; of quantiles the one that is nearest the median. Where the
         horizon is longer than what the network gives, it goes on from its own forecasts.
+
+        Args:
+            windows: `Windows`, whose horizon P says how far; or an array of values in original units,
+                ``[T]`` for a forecast ``[steps]`` or ``[W, T]`` for ``[W, steps]``. An array is all that
+                a network can see that was trained without columns, attributes or a calendar.
+            indices: which of `Windows`.
+            steps: for an array, how far; see `Predictor.steps`.
+            series: for an array, whose it is, where several series were trained on: name or number.
+
+        Raises:
+            SeqlabError: an array of another T, or with gaps; a network that sees more than values.
         """
+        if not isinstance(windows, Windows):
+            return self._from_values(windows, steps, series)
         if windows.horizon > self.horizon:
             chosen = np.arange(len(windows))[indices]
             pieces = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
             return np.concatenate([self._rolled(windows, piece) for piece in pieces])
         return self._each(windows, indices, self._point)
+
+    def step(
+        self, value: Any, state: np.ndarray | None = None, *, series: str | int | None = None
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """One new value of a stream, and the forecast from it on; for as many streams as you like.
+
+        A forecaster sees windows, each scaled by itself, so the state of a stream is its last T values:
+        what comes back is an array to give to the next step, and to keep with ``numpy.save``.
+
+        Args:
+            value: a number, or ``[B]`` of B streams that go side by side.
+            state: what the last step returned, ``[n]`` or ``[B, n]``; None begins.
+            series: as for a call.
+
+        Returns:
+            The forecast ``[steps]`` or ``[B, steps]``, None until T values have come; and the state.
+
+        Raises:
+            SeqlabError: a value that is no number, or a state of other streams.
+        """
+        state = self.plain.pushed(value, state)
+        if state.shape[-1] < self.window:
+            return None, state
+        return self._from_values(state, None, series), state
 
     def quantiles(
         self, windows: Windows, levels: Sequence[float], indices: np.ndarray | slice = slice(None)
@@ -114,9 +180,28 @@ class Predictor:
 
         Beyond the network's own steps the forecasts themselves are taken as input.
         """
-        values = np.concatenate([window, np.zeros(steps)])
-        tail = replace(self._like, values=values, horizon=steps, gaps=None, starts=None, owner=None)
-        return self(tail)[0]
+        return self(window, steps=steps)
+
+    def _from_values(self, values: Any, steps: int | None, series: Any) -> np.ndarray:
+        """Forecasts ``[..., steps]`` from arrays ``[..., T]``, in as many rounds as it takes."""
+        steps = self.steps if steps is None else steps
+        check_positive("steps", steps)
+        plain = self.plain.of(series)
+        windows = plain.checked(values)
+        rows = windows if windows.ndim == 2 else windows[None]
+        pieces = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        made = [self._onward(plain, piece, steps) for piece in pieces]
+        whole = np.concatenate(made) if made else np.empty((0, steps))
+        return whole if windows.ndim == 2 else whole[0]
+
+    def _onward(self, plain: PlainWindows, rows: np.ndarray, steps: int) -> np.ndarray:
+        """Forecasts ``[B, steps]``; each round sees what the last one gave."""
+        seen = rows
+        while seen.shape[1] - self.window < steps:
+            now = seen[:, -self.window :]
+            made = plain.restored(now, self._point(plain.given(now)))
+            seen = np.concatenate([seen, made], axis=1)
+        return seen[:, self.window :][:, :steps]
 
     def _rolled(self, windows: Windows, indices: np.ndarray) -> np.ndarray:
         """Forecasts ``[W, P]`` by as many rounds as it takes, each on what the last one gave."""
@@ -175,3 +260,9 @@ class Predictor:
                 f"trained for the levels {known.tolist()}, not for {missing}. Train with --levels"
             )
         return outputs[..., [int(np.abs(known - level).argmin()) for level in levels]]
+
+
+def _names(run: Run) -> tuple[str, ...]:
+    """Of the series of a run, where there are several."""
+    parts = run.split.parts
+    return tuple(part.series.name for part in parts) if len(parts) > 1 else ()

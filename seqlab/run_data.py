@@ -6,7 +6,6 @@ an error.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import images, series_files
+from seqlab._bounded_files import read_json
 from seqlab._labelled_images import PARTS, ImageSplit
 from seqlab._pictures import pieces
 from seqlab.config import Config
@@ -124,7 +124,7 @@ def _read_images(folder: Path, config: Config) -> ImageSplit:
     """The images of a run, from where they are now."""
     data = _load_images(config)
     try:
-        kept = json.loads((folder / "config.json").read_text())["data_sha256"]
+        kept = read_json(folder / "config.json")["data_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SeqlabError(f"{folder}/config.json: cannot be read: {error}") from error
     if _fingerprint(data) != kept:

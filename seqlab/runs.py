@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import provenance
+from seqlab._bounded_files import parsed, read_json, read_text
 from seqlab.config import FORMAT, Config
 from seqlab.datasets import Series
 from seqlab.errors import SeqlabError
@@ -102,13 +103,13 @@ class Run:
                 " Run the same command again with --resume"
             )
         from seqlab import _pixels, cnn, models  # noqa: F401  (registers the layers)
-        from seqlab._tensorflow import keras
+        from seqlab._safe_models import load_model
 
         try:
-            return keras.models.load_model(self.path / "model.keras", compile=False)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return load_model(self.path / "model.keras")
+        except SeqlabError as error:
             raise SeqlabError(
-                f"{self.path}/model.keras: damaged, or of another version. Train the run again"
+                f"{self.path}/model.keras: damaged, or of another version: {error}. Train the run again"
             ) from error
 
     @property
@@ -123,19 +124,18 @@ class Run:
         if not path.exists():
             return {}
         try:
-            with path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                names = {**dict.fromkeys(reader.fieldnames or ()), **dict.fromkeys(HISTORY)}
-                rows = list(reader)
+            reader = csv.DictReader(read_text(path).splitlines())
+            names = {**dict.fromkeys(reader.fieldnames or ()), **dict.fromkeys(HISTORY)}
+            rows = list(reader)
             return {name: [float(row[name]) for row in rows] for name in names}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
             raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """All of ``config.json``: also the data's fingerprint, names of classes, versions."""
         try:
-            return dict(json.loads((self.path / "config.json").read_text()))
+            return dict(read_json(self.path / "config.json"))
         except (OSError, ValueError, TypeError) as error:
             raise SeqlabError(f"{self.path}/config.json: cannot be read: {error}") from error
 
@@ -144,7 +144,7 @@ class Run:
         """The last evaluation, or nothing."""
         path = self.path / "metrics.json"
         try:
-            return dict(json.loads(path.read_text()))
+            return dict(read_json(path))
         except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
             return {}
 
@@ -232,8 +232,8 @@ def load(path: str | Path) -> Run:
             f"{path}: not a run: it has no config.json. `seqlab runs` lists what there is"
         )
     try:
-        text = file.read_text()
-        found = json.loads(text).get("format")
+        text = read_text(file)
+        found = parsed(text).get("format")
     except (OSError, AttributeError, ValueError) as error:
         raise SeqlabError(f"{file}: cannot be read: {error}. Train the run again") from error
     if not isinstance(found, int):

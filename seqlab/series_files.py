@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._bounded_files import arrays, parsed
 from seqlab.errors import SeqlabError
 from seqlab.panel import Panel
 from seqlab.repair import Repair
@@ -54,8 +55,8 @@ def read(path: Path) -> Series | Panel:
         SeqlabError: the file is damaged, or holds something else.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
+        with path.open("rb") as stream, arrays(stream) as file:
+            about = parsed(str(file["about"]))
             pieces = {name: _Pieces(file[name]) for name in file.files if name != "about"}
         values = pieces["values"].rest
         if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():

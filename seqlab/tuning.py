@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import runs, spaces, train
+from seqlab._bounded_files import read_json
 from seqlab.config import SEARCHED, Config
 from seqlab.datasets import Panel, PanelSplit, Series, load, split
 from seqlab.errors import SeqlabError, check_positive
@@ -248,7 +249,7 @@ def _claim(folder: Path, facts: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if file.exists():
-            known = json.loads(file.read_text())
+            known = read_json(file)
         elif any(folder.iterdir()):
             raise SeqlabError(f"{folder}: is not empty, and holds no search. Use another --out")
         else:

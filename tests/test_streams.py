@@ -288,7 +288,7 @@ def test_states_of_other_cells_and_damaged_files_are_refused(tmp_path):
         with pytest.raises(SeqlabError, match="no state could be read"):
             streams.load_state(damaged, cell)
     np.savez(path, structure=np.array("[0, 0]"), part_0=np.array([{}], object), part_1=1)
-    with pytest.raises(SeqlabError, match="allow_pickle"):
+    with pytest.raises(SeqlabError, match="only a pickle"):
         streams.load_state(path, cell)
 
 

@@ -17,8 +17,8 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
-    ["errors", "arguments", "repair", "covariates", "calendars", "provenance"],
-    ["augmentation", "_lock", "_signals"],
+    ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
+    ["augmentation", "_lock", "_signals", "_plain_values"],
     ["image_config", "train_config"],
     [
         "config",
@@ -27,6 +27,8 @@ ORDER = [
         "interval_metrics",
         "likelihoods",
         "_tensorflow",
+        "_unroll",
+        "_numpy_runtime",
         "_tf1_files",
         "_tf1_parts",
         "_pickled_arrays",
@@ -56,6 +58,8 @@ ORDER = [
         "_states",
         "_steps",
         "_tf1_names",
+        "_plans",
+        "_safe_models",
     ],
     [
         "windows",
@@ -76,6 +80,8 @@ ORDER = [
         "_fused_gru",
         "wrappers",
         "_over_time",
+        "_graph_scaling",
+        "_onnx_graph",
     ],
     ["panel_tables", "series_files", "options", "cuts"],
     ["splits"],
@@ -92,7 +98,7 @@ ORDER = [
         "dropouts",
     ],
     ["_pictures"],
-    ["_layers", "_labelled_images", "cnn", "_pixels", "_resting"],
+    ["_layers", "_labelled_images", "cnn", "_pixels", "_resting", "_plain_windows"],
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network"],
     ["cells", "image_scores", "curves"],
@@ -104,7 +110,9 @@ ORDER = [
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "predict", "image_predict", "streams", "tf1"],
-    ["forecasts", "intervals", "weights"],
+    ["forecasts", "intervals", "weights", "_raw_graphs"],
+    ["_export_formats"],
+    ["export"],
     [
         "callbacks",
         "event_files",
@@ -131,7 +139,8 @@ ORDER = [
     ["terminal"],
     ["image_commands"],
     ["commands"],
-    ["train_commands", "listings", "network_commands", "inspect_commands", "_networks"],
+    ["train_commands", "listings", "network_commands", "inspect_commands", "export_commands"],
+    ["_networks"],
     ["cli", "estimators"],
     ["__main__"],
 ]
@@ -152,7 +161,8 @@ LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "c
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
-LIGHT += ["_alexnet_file", "network_commands"]
+LIGHT += ["_alexnet_file", "network_commands", "export_commands"]
+LIGHT += ["_bounded_files", "_plain_values"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]

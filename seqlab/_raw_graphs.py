@@ -1,0 +1,130 @@
+"""A run as one function from raw values to answers: scaling, network and scaling back in one graph.
+
+Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original units. Images: bytes
+``[B, height, width, C]`` to probabilities ``[B, K]``.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqlab import preprocessing
+from seqlab._graph_scaling import GraphScaler
+from seqlab._plain_windows import PlainWindows
+from seqlab._tensorflow import tf
+from seqlab._unroll import unrolled
+from seqlab.runs import Run
+
+__all__ = ["RawGraph", "of_images", "of_series", "traced"]
+
+
+@dataclass(frozen=True)
+class RawGraph:
+    """The function, and what it takes and gives.
+
+    Attributes:
+        run: ``(model call, raw [B, ...]) -> answers [B, ...]``.
+        model: of Keras.
+        shape: of one raw input, without B.
+        dtype: of raw inputs.
+        takes: what they are called.
+        gives: what the answers are called.
+    """
+
+    run: Callable[[Callable[[Any], Any], Any], Any]
+    model: Any
+    shape: tuple[int, ...]
+    dtype: str
+    takes: str
+    gives: str
+
+    def function(self) -> Callable[[Any], Any]:
+        """From raw inputs to answers, on the model's own variables and kernels."""
+        return lambda raw: self.run(lambda given: self.model(given, training=False), raw)
+
+    def spec(self, batch: int | None) -> Any:
+        """Of raw inputs."""
+        return tf.TensorSpec((batch, *self.shape), self.dtype, name=self.takes)
+
+
+def of_series(run: Run, dtype: str, series: str | int | None = None) -> RawGraph:
+    """The forecaster of a run, whose values before and after the network are of this type.
+
+    Raises:
+        SeqlabError: the network sees more than values; several series, and none is named.
+    """
+    from seqlab.predict import Predictor
+
+    predictor = Predictor(run)
+    plain = predictor.plain.of(series)
+    scaler = GraphScaler(plain.scaler, dtype)
+
+    def forecast(call: Callable[[Any], Any], values: Any) -> Any:
+        outputs = call(_given(run.model, plain, scaler.inputs(values)))
+        return scaler.restore(values, _middle(outputs, run))
+
+    return RawGraph(forecast, run.model, (predictor.window,), dtype, "values", "forecast")
+
+
+def of_images(run: Run) -> RawGraph:
+    """The classifier of a run, the scaling of its training included."""
+    prepare = preprocessing.evaluation(run.config.data.augmentation)
+
+    def classify(call: Callable[[Any], Any], images: Any) -> Any:
+        return tf.nn.softmax(tf.cast(call(prepare(images)), tf.float32))
+
+    shape = tuple(run.model.input_shape[1:])
+    return RawGraph(classify, run.model, shape, "uint8", "images", "probabilities")
+
+
+def traced(graph: RawGraph, batch: int | None) -> Any:
+    """Its concrete function without variables, loops and kernels; weights are constants, once each."""
+    model = graph.model
+    trained, fixed = ([np.asarray(v) for v in some] for some in _variables(model))
+
+    def whole(raw: Any) -> Any:
+        weights = [[tf.constant(w) for w in some] for some in (trained, fixed)]
+        return graph.run(
+            lambda given: model.stateless_call(*weights, given, training=False)[0], raw
+        )
+
+    with unrolled(), _no_calls():
+        return tf.function(whole, autograph=False).get_concrete_function(graph.spec(batch))
+
+
+@contextmanager
+def _no_calls() -> Iterator[None]:
+    """Functions inside the function, such as Keras' grouped convolutions, leave operations here."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def _variables(model: Any) -> tuple[Any, Any]:
+    return model.trainable_variables, model.non_trainable_variables
+
+
+def _given(model: Any, plain: PlainWindows, scaled: Any) -> Any:
+    """The model's inputs; the truth, which is read in training alone, is zeros."""
+    if not plain.named:
+        return scaled if plain.layout == "steps" else tf.transpose(scaled, (0, 2, 1))
+    made = {"past": scaled}
+    if any(tensor.name == "truth" for tensor in model.inputs):
+        made["truth"] = tf.zeros((tf.shape(scaled)[0], model.output_shape[1]))
+    return made
+
+
+def _middle(outputs: Any, run: Run) -> Any:
+    """One number a step: itself, the quantile nearest the median, or the mean, which is the first."""
+    if outputs.shape.rank == 2:
+        return outputs
+    config = run.config.model
+    if config.loss != "quantile":
+        return outputs[..., 0]
+    return outputs[..., int(np.abs(np.asarray(config.levels) - 0.5).argmin())]
