@@ -313,14 +313,14 @@ def test_the_momentum_of_inception_suits_few_steps(built):
     assert kinds[BatchNormalization].momentum == 0.9
 
 
-def normal_pair(policy):
+def normal_pair(policy, channels=3):
     """Our batch normalisation and Keras', with the same weights that are not those of the beginning."""
     rng = np.random.default_rng(0)
-    weights = [rng.uniform(0.5, 2, 3).astype("float32") for _ in range(4)]
+    weights = [rng.uniform(0.5, 2, channels).astype("float32") for _ in range(4)]
     made = []
     for kind in (BatchNormalization, keras.layers.BatchNormalization):
         layer = kind(momentum=0.7, epsilon=1e-2, dtype=policy)
-        layer.build((None, 4, 5, 3))
+        layer.build((None, 4, 5, channels))
         layer.set_weights(weights)
         made.append(layer)
     return made
@@ -341,11 +341,12 @@ def learned(layer, images, target):
     ("policy", "error"), [("float32", 2e-5), ("mixed_bfloat16", 2e-2)], ids=str
 )
 @pytest.mark.parametrize("frozen", [False, True])
-def test_batch_normalisation_gives_keras_numbers(policy, error, frozen):
+@pytest.mark.parametrize("channels", [3, 9])  # by rows, and by the kernel
+def test_batch_normalisation_gives_keras_numbers(policy, error, frozen, channels):
     rng = np.random.default_rng(1)
-    images = tf.constant(rng.normal(3, 2, (2, 4, 5, 3)), "float32")
-    target = rng.normal(size=(2, 4, 5, 3)).astype("float32")
-    ours, theirs = normal_pair(policy)
+    images = tf.constant(rng.normal(3, 2, (2, 4, 5, channels)), "float32")
+    target = rng.normal(size=(2, 4, 5, channels)).astype("float32")
+    ours, theirs = normal_pair(policy, channels)
     ours.trainable = theirs.trainable = not frozen
     assert ours(images).dtype == theirs(images).dtype
     for mine, right in zip(
