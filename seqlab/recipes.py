@@ -136,13 +136,13 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
         # The printed rate of 0.8 is the trap: nothing is learned with it.
         "lenet5_book": {
             "chapter": Recipe(_book(0.01, 30_000)),
-            "best": Recipe(_fast(8, 64, 0.002), "shift-1"),
+            "best": Recipe(_fast(8, 64, 0.002, precision=BFLOAT16), "shift-1"),
         },
         "lenet_three": {
             "chapter": Recipe(
                 _train(epochs=100, batch=128, optimizer="rmsprop", schedule="constant")
             ),
-            "best": Recipe(_fast(15, 64, 0.001), "shift"),
+            "best": Recipe(_fast(15, 64, 0.001, precision=BFLOAT16), "shift"),
         },
         "baseline": {
             "chapter": _lectures(),
