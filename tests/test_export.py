@@ -238,7 +238,9 @@ def everything(folder):
 
 
 def test_files_that_differ_are_not_kept(made, tmp_path, monkeypatch):
-    wrong = lambda make, folder: lambda raw: 1.0001 * Predictor(made("lstm"))(raw)  # noqa: E731
+    def wrong(make, folder):
+        return lambda raw: 1.0001 * Predictor(made("lstm"))(raw)
+
     monkeypatch.setattr(module, "WRITERS", {"numpy": wrong})
     with pytest.raises(SeqlabError, match=r"differ from the model's by .*nothing was kept"):
         export(made("lstm"), "numpy", tmp_path / "out")
