@@ -9,6 +9,7 @@ from typing import Any
 
 from seqlab import image_commands
 from seqlab._signals import Interrupted, number_of
+from seqlab._told import told
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_data_config, make_search, train_command
@@ -60,7 +61,7 @@ def train_run(
         if config.kind == "series":  # whose operations are small
             _parts.set_threads(8 * config.model.hidden**2)
         elif not quiet:
-            say(*image_commands.notes(run))
+            told(*image_commands.notes(run))
 
         shown += [] if quiet else [_progress(), *_diagnosis(run)]
         return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])
@@ -300,7 +301,7 @@ def _diagnosis(run: Any) -> list[Any]:
         return []
     from seqlab.diagnostics import Diagnosis
 
-    return [Diagnosis(run.split, say)]
+    return [Diagnosis(run.split, told)]
 
 
 def _events(run: Any) -> list[Any]:

@@ -67,6 +67,7 @@ DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
+LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
 SEARCHED = (*_NETWORK, "window", "scaling", "batch", "learning_rate")
@@ -160,7 +161,7 @@ class ModelConfig:
         check_positive("under", self.under, float)
         check_choice("model", self.model, (*MODELS, *FORECASTERS))
         check_choice("cell", self.cell, CELLS)
-        check_positive("layers", self.layers)
+        check_positive("layers", self.layers, most=LAYERS)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
         if self.segment is not None:

@@ -44,7 +44,7 @@ def predict(run: Run, files: Sequence[str | Path]) -> list[Guess]:
     """
     run.demand("images")
     classes = run.record.get("classes")
-    if not classes:
+    if not isinstance(classes, list) or not classes or not all(isinstance(n, str) for n in classes):
         raise SeqlabError(f"{run.path}/config.json: names no classes. Train the run again")
     return classify(run.model, files, classes, run.config.data.augmentation)
 

@@ -5,7 +5,6 @@ chunk as one of its steps; inside, a loop in the graph takes an optimizer step p
 own ``train_step``. For small models most of the time of a step is the hand-over of its batch.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ import numpy as np
 from seqlab import runs
 from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
+from seqlab._leftovers import discard, sweep
 from seqlab._lock import alone
 from seqlab._signals import Signals
 from seqlab._tensorflow import keras, new_graphs, own_errors
-from seqlab.callbacks import Keeper
+from seqlab.callbacks import Keeper, write_history
 from seqlab.config import Config, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
@@ -112,13 +112,25 @@ def fit(
         SeqlabError: loss or gradient are not finite; another process trains in this folder.
         KeyboardInterrupt: a signal came; `_signals.Interrupted`, which has its number.
     """
-    with alone(folder), Signals() as signals:
+    with alone(folder):
+        return _fit(Task(model, loss, tuple(metrics)), data, config, folder, callbacks)
+
+
+def _fit(
+    made: Task,
+    data: Parts,
+    config: TrainConfig,
+    folder: Path,
+    callbacks: Sequence[Any],
+    history: Path | None = None,
+) -> dict[str, list[float]]:
+    with Signals() as signals:
         steps = count_steps(config, len(data.train))
-        made = Task(model, loss, tuple(metrics))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
         if config.precise_bn is not None:
-            trainer.statistics = _statistics(model, data.train, config)
-        keeper = Keeper(trainer, folder, config, data.validation is not None, signals)
+            trainer.statistics = _statistics(made.model, data.train, config)
+        selects = data.validation is not None
+        keeper = Keeper(trainer, folder, config, selects, signals, history)
         _loop(trainer, keeper, data, config, callbacks)
         return keeper.finish()
 
@@ -158,17 +170,36 @@ def fitted(
     config: Config, data: Parts, folder: Path, callbacks: Sequence[Any] = ()
 ) -> tuple[Any, dict[str, list[float]]]:
     """A new model of this config, trained: it and its history. Arguments and errors as of `fit`."""
+    with alone(folder):
+        return _fitted(config, data, folder, callbacks)
+
+
+@own_errors()
+@new_graphs()
+def _fitted(
+    config: Config,
+    data: Parts,
+    folder: Path,
+    callbacks: Sequence[Any],
+    history: Path | None = None,
+) -> tuple[Any, dict[str, list[float]]]:
     keras.utils.set_random_seed(config.train.seed)
     made = task(config, data, count_steps(config.train, len(data.train)))
-    history = fit(made.model, data, config.train, folder, callbacks, made.loss, made.metrics)
-    return made.model, history
+    return made.model, _fit(made, data, config.train, folder, callbacks, history)
 
 
 def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
-    model, history = fitted(run.config, data, run.path / "checkpoints", callbacks)
-    _write_history(run.path / "history.csv", history)
-    with runs.written(run.path / "model.keras") as temporary:
-        model.save(temporary)
+    folder, table = run.path / "checkpoints", run.path / "history.csv"
+    with alone(folder):
+        sweep(run)
+        try:
+            model, history = _fitted(run.config, data, folder, callbacks, table)
+        except Exception:
+            discard(run)
+            raise
+        write_history(table, history)
+        with runs.written(run.path / "model.keras") as temporary:
+            model.save(temporary)
     finished = Run(run.path, run.config)
     # At hand, so not read again.
     finished.__dict__.update(model=model, split=data, data=data.data)
@@ -205,10 +236,3 @@ def _bytes(input_shape: Any) -> int:
     """That the inputs of one row take."""
     shapes = input_shape.values() if isinstance(input_shape, dict) else [input_shape]
     return 4 * sum(int(np.prod(shape)) for shape in shapes)
-
-
-def _write_history(path: Path, history: dict[str, list[float]]) -> None:
-    with runs.written(path) as temporary, temporary.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(history)
-        rows.writerows(zip(*history.values(), strict=True))

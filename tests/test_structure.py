@@ -18,7 +18,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
-    ["augmentation", "_lock", "_signals", "_plain_values"],
+    ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values"],
     ["image_config", "train_config"],
     [
         "config",
@@ -83,7 +83,7 @@ ORDER = [
         "_graph_scaling",
         "_onnx_graph",
     ],
-    ["panel_tables", "series_files", "options", "cuts"],
+    ["panel_tables", "series_files", "options", "cuts", "_sizes"],
     ["splits"],
     [
         "datasets",
@@ -109,7 +109,7 @@ ORDER = [
     ["tasks"],
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
-    ["checkpoints", "predict", "image_predict", "streams", "tf1"],
+    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
     ["forecasts", "intervals", "weights", "_raw_graphs"],
     ["_export_formats"],
     ["export"],
@@ -167,7 +167,7 @@ LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "compariso
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
 LIGHT += ["train_config", "bases", "_pictures"]
-LIGHT += ["_lock", "_signals"]
+LIGHT += ["_lock", "_signals", "_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
