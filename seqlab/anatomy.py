@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import provenance, weights
+from seqlab._bounded_files import opened
 from seqlab.checkpoints import DAMAGED, files, restore, step_of
 from seqlab.errors import SeqlabError
 from seqlab.runs import Run
@@ -148,7 +149,7 @@ def _problem(run: Run) -> str | None:
 def _unreadable(path: Path) -> str | None:
     """Why not all of a checkpoint can be read; the file's own checksums are compared on the way."""
     try:
-        with zipfile.ZipFile(path) as file:
+        with opened(path) as stream, zipfile.ZipFile(stream) as file:
             for name in file.namelist():
                 with file.open(name) as part:
                     for _ in iter(partial(part.read, 2**20), b""):

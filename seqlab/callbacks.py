@@ -130,7 +130,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _columns(self) -> dict[str, list[float]]:
         rows = self.progress.rows
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
     def _record(self, logs: dict[str, float]) -> None:
         """A row of history; and the weights, if they are the best so far."""

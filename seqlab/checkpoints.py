@@ -30,6 +30,7 @@ MARK = b"sha256:"  # followed by 64 digits
 COMMENT = len(MARK) + 64
 PLAIN = b"PK\5\6"  # 22 bytes before the end: a zip file without a comment, as checkpoints once were
 BLOCK = 2**20
+COLUMNS = frozenset(("step", "loss", "val_loss"))  # at least, of each row of the history
 NAME = re.compile(r"step-(\d{8,18})\.npz")
 DAMAGED = ".damaged"  # what the name of one that was put aside ends with
 UNREADABLE = (
@@ -127,7 +128,7 @@ def history(folder: Path) -> dict[str, list[float]]:
         return {}
     with _opened(path) as file:
         rows = _progress(file).rows
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def restore(path: Path, variables: list[Any]) -> Kept:
@@ -167,11 +168,12 @@ def check(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
             " Train in another --out"
         )
     for variable, value in zip(variables, values, strict=True):
-        have, given = (variable.shape, str(variable.dtype)), (value.shape, str(value.dtype))
-        if tuple(have[0]) != given[0] or have[1] != given[1]:
+        have = np.asarray(variable)
+        if (have.shape, have.dtype) != (value.shape, value.dtype):
             raise SeqlabError(
-                f"a checkpoint is of another model: {variable.path} has {given[1]} {list(given[0])}"
-                f" in it, and is {have[1]} {list(have[0])}. Train in another --out"
+                f"a checkpoint is of another model: {variable.name} is {have.dtype}"
+                f" {list(have.shape)}, and {value.dtype} {list(value.shape)} in it."
+                " Train in another --out"
             )
 
 
@@ -226,9 +228,9 @@ def _progress(file: Any) -> Progress:
 def _check_numbers(found: Progress) -> None:
     steps = [found.step, found.best_step, *(row["step"] for row in found.rows)]
     numbers = [found.best_loss, *(value for row in found.rows for value in row.values())]
-    names = {frozenset(row) for row in found.rows}
+    names = {frozenset(row) for row in found.rows} or {COLUMNS}
     plain = all(type(n) is int for n in steps) and all(type(n) in (int, float) for n in numbers)
-    if not plain or len(names) != 1 or not {"step", "loss", "val_loss"} <= next(iter(names)):
+    if not plain or len(names) > 1 or not names.pop() >= COLUMNS:
         raise ValueError("its progress is none")
     list(map(float, numbers))  # an integer may be too large for one
 

@@ -12,15 +12,19 @@ from test_predict import finished, wave
 from seqlab import checkpoints, cli, commands, runs, series_files, train
 from seqlab.datasets import split
 from seqlab.errors import SeqlabError
+from seqlab.image_config import ImageConfig, NetworkConfig
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 29)]
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory):
-    """A finished run, and one that was cut off."""
+    """A finished run, one that was cut off, and one of images."""
     home = tmp_path_factory.mktemp("honest")
     finished(home / "run", wave())
+    few = train.TrainConfig(steps=2, evaluations=1)
+    images = ImageConfig("digits"), NetworkConfig("mlp", {"hidden": 3})
+    train.start(train.Config(*images, few), home / "images")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.chdir(home)
         train.start(SMALL, home / "cut", [StopAt(1)], split(series(), SMALL.data))
@@ -88,6 +92,18 @@ def test_a_pipe_in_a_run_is_not_waited_for(name, place, refused):
         refused("forecast", "run", part="not a file")
 
 
+def test_a_device_is_not_read_to_its_end(place, capsys):
+    path = place / "cut" / "checkpoints" / "step-00000020.npz"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert cli.main(["inspect", "cut"]) == 0
+    assert "step-00000020.npz: OSError: [Errno 0] not a file" in capsys.readouterr().out
+
+
+def test_a_device_is_no_picture(refused):
+    refused("predict", "images", "/dev/zero", part="/dev/zero: cannot be read: not a file")
+
+
 HISTORIES = ["step,loss,val_loss,learning_rate\n", "step,loss,val_loss,learning_rate\nnan,1,1,1\n"]
 
 
@@ -134,6 +150,21 @@ def test_values_that_are_no_series(values, place, refused):
     refused("forecast", "run", part="its values are not a row of finite numbers")
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export"])
+def test_a_model_that_takes_no_images(command, place, refused):
+    shutil.copyfile(place / "run" / "model.keras", place / "images" / "model.keras")
+    more = {"predict": ["x.png"], "export": ["--format", "numpy"]}.get(command, [])
+    refused(command, "images", *more, part="it is none for these images. Train the run again")
+
+
+@pytest.mark.parametrize("classes", [3, [], ["a"], [1] * 10, None])
+def test_classes_that_are_none(classes, place, refused):
+    config = json.loads((place / "images" / "config.json").read_text())
+    (place / "images" / "config.json").write_text(json.dumps({**config, "classes": classes}))
+    part = "`classes` must be 10 names" if classes == ["a"] else "names no classes"
+    refused("predict", "images", "x.png", part=part)
+
+
 # Checkpoints, with a checksum that is right
 
 
@@ -151,7 +182,6 @@ def newest(place):
 PROGRESS = [
     {"step": "7"},
     {"step": 2.0},
-    {"rows": []},
     {"rows": 5},
     {"rows": [[]]},
     {"rows": [{"step": 0, "loss": "x", "val_loss": 1.0}]},

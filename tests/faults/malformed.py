@@ -1,5 +1,6 @@
 """Malformed tables, configs, run folders and checkpoints, as Hypothesis draws them."""
 
+import copy
 import io
 import json
 import os
@@ -232,6 +233,7 @@ VALUES += [
     [0.5],
 ]
 VALUES += [{"a": 1}, "\0", "../x", "/dev/zero", "n" * 5000, [0.9, 0.1], [0.1, 0.9], [2.0]]
+values = one_of(VALUES).map(copy.deepcopy)  # for what is drawn may be changed further
 LEGAL = ["stacked", "bidirectional", "segments", "encoder_decoder", "autoregressive", "smoothed"]
 LEGAL += [
     "gru",
@@ -292,9 +294,9 @@ def configs(draw, record):
         name = draw(one_of(list(inside)))
         how = draw(one_of(["value", "value", "legal", "gone", "new", "swapped"]))
         if how in ("value", "legal"):
-            inside[name] = draw(one_of(VALUES if how == "value" else LEGAL))
+            inside[name] = draw(values if how == "value" else one_of(LEGAL))
         elif how == "new":
-            inside[draw(one_of(NAMES))] = draw(one_of(VALUES))
+            inside[draw(one_of(NAMES))] = draw(values)
         elif how == "swapped":
             inside[name] = inside[draw(one_of(list(inside)))]
         else:
@@ -470,9 +472,9 @@ def crafted(draw, whole, text):
 def about(draw, text):
     """What series.npz says of its arrays, changed."""
     found = json.loads(text) if text.startswith("{") else {"series": [{}]}
-    inside = draw(one_of([found, *(found["series"] or [{}])]))
-    if inside:
-        inside[draw(one_of(list(inside)))] = draw(one_of(VALUES))
+    listed = found["series"] if isinstance(found["series"], list) else []
+    inside = draw(one_of([found, *(one for one in listed if isinstance(one, dict) and one)]))
+    inside[draw(one_of(list(inside)))] = draw(values)
     return json.dumps(found)
 
 
@@ -480,7 +482,7 @@ def about(draw, text):
 def progress(draw, text):
     """What a checkpoint says of how far it is, changed."""
     found = json.loads(text) if text.startswith("{") else {}
-    how, value = draw(one_of(PROGRESS)), draw(one_of(VALUES))
+    how, value = draw(one_of(PROGRESS)), draw(values)
     rows = found.get("rows") if isinstance(found.get("rows"), list) else []
     if how == "text":
         return draw(one_of(["", "[", "[]", "null", "{}", "[" * 5000, text[:30], '{"step": NaN}']))

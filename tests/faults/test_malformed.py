@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from seqlab import cli, commands, runs, watch
 from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 
-COUNT = int(os.environ.get("SEQLAB_MALFORMED", "600")) // 4  # of each kind
+COUNT = int(os.environ.get("SEQLAB_MALFORMED", "400")) // 4  # of each kind
 LIMIT = 60  # seconds for one
 many = settings(
     max_examples=COUNT,
