@@ -67,6 +67,7 @@ DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
+MOST_SEASON = 10**8  # rows: of what a forecaster learns there is one for each
 LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
@@ -112,7 +113,7 @@ class DataConfig:
         check_positive("window", self.window)
         check_positive("horizon", self.horizon)
         if self.season is not None:
-            check_positive("season", self.season)
+            check_positive("season", self.season, most=MOST_SEASON)
         if self.validation is not None:
             check_positive("validation", self.validation)
         check_choice("missing", self.missing, MISSING)

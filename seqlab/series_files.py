@@ -121,7 +121,7 @@ def _check(about: dict[str, Any]) -> None:
     rows, past, future = about["rows"], about["shapes"].get("past"), about["shapes"].get("future")
     counts = [about[name] for name in ("season", "test_rows") if about[name] is not None]
     texts = [about["name"], *about["categories"]]
-    plain = all(type(n) is int and n > 0 for n in (rows, *counts))
+    plain = all(type(n) is int and 0 < n < 2**31 for n in (rows, *counts))
     if not plain or not all(isinstance(text, str) for text in texts):
         raise ValueError("it does not describe a series")
     if (past and past[0] != rows) or (future and future[0] < rows):

@@ -126,6 +126,7 @@ ABOUTS = [
     ("name", None),
     ("season", "x"),
     ("season", 0),
+    ("season", 10**12),
     ("test_rows", -1),
     ("rows", 10**30),
     ("rows", 1.0),

@@ -185,6 +185,7 @@ def test_checkpoints_that_were_put_aside_are_listed(tmp_path, capsys):
         ("--batch 1000000000000", "batches of 1000000000000 windows"),
         ("--hidden 1000000000 --cell mingru", "GB of memory"),
         ("--layers 1001", "`layers` must be at most 1,000"),
+        ("--season 100000001", "`season` must be at most 100,000,000"),
         ("--steps 1000000001", "`steps` must be at most 1,000,000,000"),
         ("--epochs 1000000000", "must be at most 1,000,000,000"),
     ],
