@@ -14,7 +14,7 @@ SMALL = 2**14  # numbers; to start an operation costs as much as to go over some
 
 
 class Average:
-    """``average = d average + (1 - d) value``, where ``d = min(decay, (1 + n) / (10 + n))`` after n steps.
+    """``average = d average + (1 - d) value``, ``d = min(decay, (1 + n) / (10 + n))`` after n steps.
 
     Source: TensorFlow 1's ``ExponentialMovingAverage`` with ``num_updates``. The statistics of batch
     normalisation are averaged, too: they belong to the weights that they were taken with.
