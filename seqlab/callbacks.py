@@ -20,6 +20,7 @@ from seqlab.runs import written
 
 __all__ = ["Keeper", "ProgressBar", "ProgressLines", "write_history"]
 
+MOVED = 0.5  # seconds between two moves of the bar
 MEASURED = {
     "loss",
     "penalty",
@@ -124,7 +125,7 @@ class Keeper(keras.callbacks.Callback):
 
     def finish(self) -> dict[str, list[float]]:
         """Give the model its best weights, or the last ones that evaluation used; the history."""
-        values = self.best if self.selects else [np.asarray(v) for v in self.trainer.evaluated]
+        values = self.best if self.selects else self.trainer.evaluated
         checkpoints.put(self.trainer.weights, values)
         return self._columns()
 
@@ -152,7 +153,7 @@ class Keeper(keras.callbacks.Callback):
         self.progress.rows.append(row)
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
-            self.best = [np.asarray(weight) for weight in self.trainer.evaluated]
+            self.best = self.trainer.evaluated
 
     def _leave(self) -> None:
         raise Interrupted(
@@ -270,15 +271,20 @@ class ProgressBar(_Progress):
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
         )
-        self.bar = Progress(*columns)
+        self.bar = Progress(*columns, auto_refresh=False)
+        self.moved_at = -math.inf
         self.task = self.bar.add_task("", total=self.steps, completed=self.begun_step)
         self.bar.start()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the bar on by a chunk."""
+        """Move the bar on, but not at every chunk: what it shows takes two milliseconds to gather."""
         del batch
         self.shown["loss"] = float((logs or self.shown)["loss"])
-        self.bar.update(self.task, completed=self._step(), description=self._numbers())
+        if time.monotonic() - self.moved_at > MOVED or self._step() == self.steps:
+            self.bar.update(
+                self.task, completed=self._step(), description=self._numbers(), refresh=True
+            )
+            self.moved_at = time.monotonic()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leave the bar as it stands; called again, nothing."""
