@@ -143,7 +143,7 @@ def _columns(
         return None
     made = np.full((len(rows), len(names)), np.nan)
     for j, name in enumerate(names):
-        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+        numbers = tables.numeric(frame[name]).to_numpy(np.float64)
         text = np.isnan(numbers) & frame[name].notna().to_numpy()
         if text.any():
             row = int(text.argmax())
@@ -185,7 +185,7 @@ def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray | None:
         return None
     values = []
     for name in names:
-        value = pd.to_numeric(_only(frame, name), errors="coerce")
+        value = tables.numeric(pd.Series([_only(frame, name)])).iloc[0]
         if not np.isfinite(value):
             raise SeqlabError(
                 f"column {name!r}: {_only(frame, name)!r} is not a number. Use --categories for labels"

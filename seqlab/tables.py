@@ -18,7 +18,16 @@ from seqlab.errors import SeqlabError
 from seqlab.repair import Repair, lines
 from seqlab.series import Series
 
-__all__ = ["LARGEST", "check_size", "column_of", "in_pandas", "read", "read_frame", "times_of"]
+__all__ = [
+    "LARGEST",
+    "check_size",
+    "column_of",
+    "in_pandas",
+    "numeric",
+    "read",
+    "read_frame",
+    "times_of",
+]
 
 # Rows in the usual season of a pandas frequency, less its anchor (W-SUN is W).
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
@@ -115,12 +124,12 @@ def column_of(frame: pd.DataFrame, target: str | None) -> Any:
 def _holds_mostly_numbers(column: Any) -> bool:
     if not pd.api.types.is_string_dtype(column):
         return False
-    return bool(pd.to_numeric(column, errors="coerce").notna().mean() > 0.5)
+    return bool(numeric(column).notna().mean() > 0.5)
 
 
 def _numbers(column: pd.Series, name: Any) -> np.ndarray:
     """``[N]``, with NaN where a value is missing."""
-    numbers = pd.to_numeric(column, errors="coerce")
+    numbers = numeric(column)
     text = (numbers.isna() & column.notna()).to_numpy()
     if text.any():
         row = int(text.argmax())
@@ -134,6 +143,14 @@ def _numbers(column: pd.Series, name: Any) -> np.ndarray:
         raise SeqlabError(f"row {row + 1}, column {name!r}: infinite value. Correct or empty it")
     check_size(values, name)
     return values
+
+
+def numeric(column: Any) -> Any:
+    """A column as numbers: NaN where there is none, infinity where it is too large."""
+    try:
+        return pd.to_numeric(column, errors="coerce")
+    except OverflowError:  # integers of hundreds of digits, which pandas keeps as Python's
+        return pd.to_numeric(column.astype(str), errors="coerce")
 
 
 def check_size(values: np.ndarray, name: Any) -> None:

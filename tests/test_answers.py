@@ -72,6 +72,13 @@ def test_values_that_no_network_holds(column, place, refused):
     refused(*words, part=f"row 6, column '{column}': -4e+38 is more than 3.4e+38")
 
 
+@pytest.mark.parametrize("role", ["--target v", "--target w --past v", "--target w --static v"])
+def test_an_integer_of_hundreds_of_digits(role, place, refused):
+    rows = [f"{day},{'9' * 400},{i}\n" for i, day in enumerate(DAYS)]
+    (place / "long.csv").write_text("day,v,w\n" + "".join(rows))
+    refused("windows", "long.csv", *role.split(), part="column 'v': ")
+
+
 @pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet"])
 def test_a_pipe_is_not_waited_for(name, place, refused):
     os.mkfifo(place / name)

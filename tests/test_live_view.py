@@ -75,7 +75,9 @@ def test_a_log_gets_a_line_per_evaluation(capsys):
     number = r"\d\S*"
     form = rf"step \d+ of 40  loss {number}  validation loss {number}  rate \S+  \d+ steps/s"
     assert all(re.fullmatch(form, line) for line in lines), lines[0]
-    assert "\x1b" not in said.out and "\r" not in said.out and said.err == ""
+    assert (
+        "━" not in said.out and "\x1b" not in said.out and "\r" not in said.out and said.err == ""
+    )
 
 
 @pytest.mark.parametrize("steps", [40, 400])

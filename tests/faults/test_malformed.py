@@ -55,7 +55,7 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture
-def place(home, tmp_path, monkeypatch, request, record_property):
+def place(home, tmp_path, monkeypatch, request):
     """Begins a place for one input; counts them."""
     number = 0
     monkeypatch.setattr(watch, "START", 0.01)
@@ -64,6 +64,8 @@ def place(home, tmp_path, monkeypatch, request, record_property):
     def begin(*names):
         nonlocal number
         number += 1
+        kind = request.function.__name__.removeprefix("test_")
+        request.node.user_properties[:] = [("malformed", f"{number} {kind}")]
         with tempfile.TemporaryDirectory(dir=tmp_path) as name:
             folder = Path(name)
             for one in names:
@@ -72,8 +74,7 @@ def place(home, tmp_path, monkeypatch, request, record_property):
             yield folder
             monkeypatch.chdir(tmp_path)
 
-    yield begin
-    record_property("malformed", f"{number} {request.function.__name__.removeprefix('test_')}")
+    return begin
 
 
 def content(folder):
