@@ -42,10 +42,14 @@ class Average:
 
     def follow(self, weights: Sequence[Any]) -> None:
         """Take the present values of some of the weights for their average."""
-        chosen = {id(weight) for weight in weights}
-        for shadow, weight in zip(self.shadows, self.weights, strict=True):
-            if id(weight) in chosen:
-                shadow.assign(weight)
+        assign(self.of(weights), weights)
+
+    def of(self, weights: Sequence[Any]) -> list[Any]:
+        """The averages of some of the weights, as variables."""
+        shadows = {
+            id(weight): shadow for weight, shadow in zip(self.weights, self.shadows, strict=True)
+        }
+        return [shadows[id(weight)] for weight in weights]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
