@@ -21,6 +21,7 @@ __all__ = ["LOST", "ONE", "One", "Replicas", "kind", "lost", "together"]
 
 # The loss of a batch must be the mean over its rows, or shares of it cannot be added up.
 NO_MEANS = ("sum", "none", "mean_with_sample_weight")
+PIECE = 2**23  # numbers that are sent at once
 LOST = (
     *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError),
     *(tf.errors.InternalError, tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError),
@@ -244,7 +245,8 @@ class Replicas(One):
         given = np.zeros(-(-size // 8), np.int64)
         if self.chief:
             given.view(np.uint8)[:size] = np.frombuffer(data, np.uint8)
-        return np.asarray(self._total(given)).tobytes()[:size]
+        places = range(0, len(given), PIECE)
+        return b"".join(self._total(given[i : i + PIECE]).tobytes() for i in places)[:size]
 
     def _total(self, given: np.ndarray) -> np.ndarray:
         with together(self):
@@ -274,10 +276,16 @@ def together(spread: One) -> Iterator[None]:
 def lost(error: Any) -> str:
     """What is to be said when TensorFlow cannot reach a worker."""
     return (
-        f"another worker has ended or cannot be reached any more ({str(error.message).splitlines()[0]})."
+        f"another worker has ended or cannot be reached any more ({_last_line(error.message)})."
         " End what is left, and start the same command with --resume for every worker: they go on from"
         " the chief's newest checkpoint"
     )
+
+
+def _last_line(text: str) -> str:
+    """Where TensorFlow says what it was, behind where it was."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no answer"
 
 
 def kind() -> str:
