@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from seqlab._cluster import Cluster, of_environment
 from seqlab.config import Config, ImageConfig, NetworkConfig, TrainConfig
 
 CLOSE = 1e-5  # of each number, relative
+SLOW = 0.05  # seconds more at each evaluation
 SHORT = TrainConfig(steps=30, batch=9, evaluations=6, ema=0.9, patience=None)
 SIN = Config(TINY.data, replace(TINY.model, dropout=0.0), replace(SHORT, schedule="plateau"))
 DIGITS = Config(ImageConfig("digits", augment="chapter"), NetworkConfig("mlp"), SHORT)
@@ -32,16 +34,20 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
-def as_worker(index, ports, place):
-    """In the child: one of the workers, in an empty folder of its own."""
+def as_worker(index, ports, place, slow=0.0):
+    """In the child: one of the workers, in an empty folder of its own; slow enough to be hit."""
     workers = [f"localhost:{port}" for port in ports]
     task = {"type": "worker", "index": index}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
     alone_in(place / f"worker-{index}")
+    from seqlab.callbacks import Keeper
+
+    record = Keeper._record
+    Keeper._record = lambda *given: (time.sleep(slow), record(*given))
 
 
 def alone_in(folder):
-    """In the child: leave the last weights and the averaged ones in a file, beside this empty folder."""
+    """In the child: leave the last weights, the averaged ones and the seeds beside this empty folder."""
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
     from seqlab.callbacks import Keeper
@@ -50,8 +56,10 @@ def alone_in(folder):
 
     def noted(keeper):
         values = [np.asarray(v) for v in (*keeper.trainer.weights, *keeper.trainer.evaluated)]
+        seeds = [np.asarray(v) for v in keeper.trainer.variables if "seed" in v.name]
         found = finish(keeper)
-        np.savez(f"{folder}.npz", *values, *(np.asarray(w) for w in keeper.trainer.weights))
+        best = (np.asarray(weight) for weight in keeper.trainer.weights)
+        np.savez(f"{folder}.npz", *values, *best, seeds=np.array(seeds))
         return found
 
     Keeper.finish = noted
@@ -70,13 +78,13 @@ def on_two_devices(folder):
 class Workers(ExitStack):
     """Two trainings that are one; the second is told another --out, where nothing may appear."""
 
-    def __init__(self, place, configs=(TINY, TINY), count=2):
+    def __init__(self, place, configs=(TINY, TINY), slow=0.0):
         super().__init__()
         ports = free_ports(2)
         places = (place / "run", place / "worker-1" / "run")
         self.trainings = [
-            self.enter_context(Training(places[i], configs[i], as_worker, i, ports, place))
-            for i in range(count)
+            self.enter_context(Training(places[i], configs[i], as_worker, i, ports, place, slow))
+            for i in range(2)
         ]
 
     def end(self):
@@ -86,7 +94,12 @@ class Workers(ExitStack):
 
 def weights(file):
     with np.load(file) as values:
-        return list(values.values())
+        return [values[name] for name in values if name != "seeds"]
+
+
+def seeds(file):
+    with np.load(file) as values:
+        return values["seeds"]
 
 
 def history(path):
@@ -151,13 +164,13 @@ def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
     """With dropout: SIGTERM to one, kill -9 of one, kill -9 of the chief; then both to the end."""
     (tmp_path / "whole").mkdir()
     _, first, second = trained_by_two(tmp_path / "whole", TINY)
-    with Workers(tmp_path) as workers:
+    with Workers(tmp_path, slow=SLOW) as workers:
         workers.trainings[0].reach(EVERY)
         workers.trainings[1].send(signal.SIGTERM)
         ends = workers.end()
     assert [status for status, _ in ends] == [143, 143], ends
     for index in (1, 0):
-        with Workers(tmp_path) as workers:
+        with Workers(tmp_path, slow=SLOW) as workers:
             chief = workers.trainings[0]
             chief.reach(chief.step() + 2 * EVERY)
             workers.trainings[index].send(signal.SIGKILL)
@@ -167,6 +180,8 @@ def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
     with Workers(tmp_path) as workers:
         assert workers.end() == [(0, ""), (0, "")]
     same(tmp_path / "run", tmp_path / "whole" / "run")
+    drawn = [seeds(tmp_path / f"worker-{i}.npz") for i in range(2)]
+    np.testing.assert_array_equal(drawn[1], drawn[0] + [[1, 0]])  # each drops other outputs
     for i, whole in enumerate((first, second)):
         for mine, wanted in zip(weights(tmp_path / f"worker-{i}.npz"), whole, strict=True):
             np.testing.assert_array_equal(mine, wanted)
