@@ -3,10 +3,13 @@
 This module imports nothing heavy, so that a wrong cluster is refused before TensorFlow is loaded.
 """
 
+import hashlib
 import json
 import os
 import socket
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,9 @@ __all__ = ["Cluster", "chief", "meet", "of_environment"]
 
 WAIT = 300.0  # seconds for all workers to come, unless the variable below says another number
 PATIENCE = "SEQLAB_WAIT"
+ANSWER = 5.0  # seconds for a worker that is there to greet back
+PAUSE = 0.1  # between two rounds of greetings
+GREETING = 32  # bytes
 JOBS = ("chief", "worker")
 EXAMPLE = (
     'TF_CONFIG=\'{"cluster": {"worker": ["host-a:2222", "host-b:2222"]},'
@@ -101,18 +107,18 @@ def _check(jobs: dict[str, Any], addresses: list[tuple[str, int, str]]) -> None:
 
 
 def meet(cluster: Cluster) -> None:
-    """Wait until each worker can be reached, since TensorFlow itself would wait without an end.
+    """Wait until all workers are there, since TensorFlow itself would wait without an end.
 
-    A worker answers at its port from here on until TensorFlow takes the port over, so it does not matter
-    who comes first.
+    Each greets all others at their ports, and stays until all have greeted it. So it does not matter who
+    comes first, and no other program, nor a worker of a training that is over, is taken for one.
 
     Raises:
         SeqlabError: this worker's port is taken; or others did not come in time.
     """
     limit = _wait()
-    end = time.monotonic() + limit
-    missing = [a for i, a in enumerate(cluster.addresses) if i != cluster.index]
-    own = cluster.addresses[cluster.index]
+    end, own = time.monotonic() + limit, cluster.addresses[cluster.index]
+    others = set(range(len(cluster.addresses))) - {cluster.index}
+    heard, told = set[int](), set[int]()  # whom we have greeted, and who has greeted us
     try:
         listener = socket.create_server(("", _port(own)))
     except OSError as error:
@@ -121,24 +127,61 @@ def meet(cluster: Cluster) -> None:
             " or name another port in every worker's TF_CONFIG"
         ) from error
     with listener:
-        while missing:
-            missing = [address for address in missing if not _answers(address)]
-            if missing and time.monotonic() > end:
+        threading.Thread(target=_listen, args=(listener, cluster, told), daemon=True).start()
+        while missing := others - (heard & told):
+            if time.monotonic() > end:
+                names = ", ".join(cluster.addresses[i] for i in sorted(missing))
                 raise SeqlabError(
-                    f"no answer from {', '.join(missing)} for {limit:g} seconds. Start the same command"
-                    " on each host of TF_CONFIG, and let the ports through between them;"
-                    f" {PATIENCE}=SECONDS waits longer"
+                    f"no worker has answered from {names} for {limit:g} seconds. Start the same command"
+                    " on each host, with the same cluster in TF_CONFIG, and let the ports through between"
+                    f" them; {PATIENCE}=SECONDS waits longer"
                 )
-            time.sleep(0.2 if missing else 0.0)
+            heard |= {i for i in others - heard if _answers(cluster, i)}
+            time.sleep(PAUSE)
+        listener.shutdown(socket.SHUT_RDWR)  # which ends the thread
 
 
-def _answers(address: str) -> bool:
+def _answers(cluster: Cluster, index: int) -> bool:
+    """Greet a worker; whether it greets us."""
+    host = cluster.addresses[index].rpartition(":")[0].strip("[]")
     try:
-        host = address.rpartition(":")[0].strip("[]")
-        socket.create_connection((host, _port(address)), timeout=2.0).close()
+        place = host, _port(cluster.addresses[index])
+        with socket.create_connection(place, timeout=ANSWER) as line:
+            line.sendall(_greeting(cluster, cluster.index))
+            there = _read(line) == _greeting(cluster, index)
+            if there:
+                line.sendall(_greeting(cluster, cluster.index))  # it may count on us
+            return there
     except OSError:  # also a name that is not known yet
         return False
-    return True
+
+
+def _listen(listener: socket.socket, cluster: Cluster, told: set[int]) -> None:
+    """Answer those who greet us, until the listener is closed."""
+    while True:
+        try:
+            line, _ = listener.accept()
+        except OSError:
+            return
+        with line, suppress(OSError):
+            line.settimeout(ANSWER)
+            said = _read(line)
+            who = [i for i in range(len(cluster.addresses)) if said == _greeting(cluster, i)]
+            line.sendall(_greeting(cluster, cluster.index))
+            if who and _read(line) == said:
+                told.update(who)
+
+
+def _greeting(cluster: Cluster, index: int) -> bytes:
+    return hashlib.sha256(f"seqlab {cluster.addresses} {index}".encode()).digest()
+
+
+def _read(line: socket.socket) -> bytes:
+    """As many bytes as a greeting has, or fewer if there are no more."""
+    said = b""
+    while len(said) < GREETING and (more := line.recv(GREETING - len(said))):
+        said += more
+    return said
 
 
 def _port(address: str) -> int:

@@ -2,7 +2,8 @@
 
 import json
 import socket
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -84,26 +85,44 @@ def free_ports(count):
 
 
 def test_workers_meet_whoever_comes_first(monkeypatch):
+    """Three of them, one late; beside them someone else knocks at a port."""
     monkeypatch.setenv("SEQLAB_WAIT", "60")
-    addresses, errors = tuple(free_ports(2)), []
+    addresses = tuple(free_ports(3))
+    with ThreadPoolExecutor(3) as pool:
+        met = [pool.submit(meet, Cluster(addresses, i)) for i in (1, 2)]
+        time.sleep(0.3)
+        host, port = addresses[1].split(":")
+        with socket.create_connection((host, int(port))) as other:
+            other.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(40))
+        assert not any(one.done() for one in met)
+        met.append(pool.submit(meet, Cluster(addresses, 0)))
+        assert [one.result() for one in met] == [None] * 3
 
-    def late():
-        try:
-            meet(Cluster(addresses, 1))
-        except SeqlabError as error:
-            errors.append(error)
 
-    other = threading.Timer(0.5, late)
-    other.start()
-    with socket.create_server(("", int(addresses[0].rpartition(":")[2]))) as listener:
-        other.join()  # the first is there already, as TensorFlow would be
-    assert listener.fileno() == -1 and not errors
+def test_who_has_another_cluster_in_mind_is_no_worker_of_ours(monkeypatch):
+    monkeypatch.setenv("SEQLAB_WAIT", "1")
+    first, second = free_ports(2)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(meet, Cluster((first, second), 0))
+        other = pool.submit(meet, Cluster((first, second, "localhost:9"), 1))
+        for met in (one, other):
+            with pytest.raises(SeqlabError, match="with the same cluster in TF_CONFIG"):
+                met.result()
+
+
+def test_another_program_at_the_port_is_no_worker(monkeypatch):
+    monkeypatch.setenv("SEQLAB_WAIT", "0.3")
+    monkeypatch.setattr(_cluster, "ANSWER", 0.2)
+    with socket.create_server(("", 0)) as program:
+        theirs = f"localhost:{program.getsockname()[1]}"
+        with pytest.raises(SeqlabError, match=f"no worker has answered from {theirs}"):
+            meet(Cluster((*free_ports(1), theirs), 0))
 
 
 def test_a_worker_that_does_not_come(monkeypatch):
     monkeypatch.setenv("SEQLAB_WAIT", "0.3")
     first, second = free_ports(2)
-    with pytest.raises(SeqlabError, match=f"no answer from {second} for 0.3 seconds"):
+    with pytest.raises(SeqlabError, match=f"no worker has answered from {second} for 0.3 sec"):
         meet(Cluster((first, second), 0))
     monkeypatch.setenv("SEQLAB_WAIT", "soon")
     with pytest.raises(SeqlabError, match="must be a number of seconds"):

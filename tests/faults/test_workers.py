@@ -205,7 +205,9 @@ def few_seconds(index, ports, place):
 def test_a_chief_alone_does_not_wait_for_ever(tmp_path):
     with Training(tmp_path / "run", TINY, few_seconds, 0, free_ports(2), tmp_path) as training:
         status, said = training.end()
-    assert status == 2 and "no answer from localhost:" in said and "SEQLAB_WAIT" in said
+    assert (
+        status == 2 and "no worker has answered from localhost:" in said and "SEQLAB_WAIT" in said
+    )
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "distributed.md"
