@@ -155,8 +155,10 @@ class Keeper(keras.callbacks.Callback):
 
     def _signal(self) -> int:
         """The signal that came, to this process or to another worker; 0 for none."""
-        self.signals.number = self.spread.agreed(self.signals.number)
-        return self.signals.number
+        number = self.spread.agreed(self.signals.number)
+        if number:  # or one that has come meanwhile would be forgotten
+            self.signals.number = number
+        return number
 
     def _leave(self) -> None:
         raise Interrupted(

@@ -23,9 +23,10 @@ from seqlab.config import Config, ImageConfig, NetworkConfig, TrainConfig
 CLOSE = 1e-5  # of each number, relative
 SLOW = 0.05  # seconds more at each evaluation
 SHORT = TrainConfig(steps=30, batch=9, evaluations=6, ema=0.9, patience=None)
+HIT = replace(TINY, train=replace(TINY.train, steps=20 * EVERY, evaluations=20))
 SIN = Config(TINY.data, replace(TINY.model, dropout=0.0), replace(SHORT, schedule="plateau"))
 DIGITS = Config(ImageConfig("digits", augment="chapter"), NetworkConfig("mlp"), SHORT)
-NORMED = Config(ImageConfig("digits"), NetworkConfig("resnet_small"), replace(SHORT, steps=4))
+NORMED = Config(ImageConfig("digits"), NetworkConfig("baseline", {"dropout": 0.0}), SHORT)
 
 
 def free_ports(count):
@@ -78,7 +79,7 @@ def on_two_devices(folder):
 class Workers(ExitStack):
     """Two trainings that are one; the second is told another --out, where nothing may appear."""
 
-    def __init__(self, place, configs=(TINY, TINY), slow=0.0):
+    def __init__(self, place, configs=(HIT, HIT), slow=0.0):
         super().__init__()
         ports = free_ports(2)
         places = (place / "run", place / "worker-1" / "run")
@@ -163,7 +164,7 @@ def lost(said):
 def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
     """With dropout: SIGTERM to one, kill -9 of one, kill -9 of the chief; then both to the end."""
     (tmp_path / "whole").mkdir()
-    _, first, second = trained_by_two(tmp_path / "whole", TINY)
+    _, first, second = trained_by_two(tmp_path / "whole", HIT)
     with Workers(tmp_path, slow=SLOW) as workers:
         workers.trainings[0].reach(EVERY)
         workers.trainings[1].send(signal.SIGTERM)
