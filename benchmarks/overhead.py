@@ -1,64 +1,112 @@
 """What the trainer costs beside the steps themselves: checkpoints, moving average, history, progress.
 
-python benchmarks/overhead.py            # 3 rounds; about five minutes
+python benchmarks/overhead.py            # 3 rounds; about eight minutes
 python benchmarks/overhead.py --rounds 1
 
-Both programs take the same steps with the same compiled function on the same batches. `bare` calls it in
-a loop and does nothing else; `trainer` is `train.fit` with 20 checkpoints, the moving average of
-weights, history and a progress bar, without validation, which is work of its own. The first stretch,
-which traces and compiles, is left out of both. Within a round they run one after the other, and the
-ratio is taken there.
+Both take the same steps with the same compiled function on the same batches. `bare` calls it in a loop
+and does nothing else; `trainer` is `train.fit` with 20 checkpoints, the moving average of weights,
+history and a progress bar as in a terminal, without validation, which is work of its own. They take turns
+in one process, a stretch between two checkpoints each: from process to process the same steps differ by
+up to a fifth. A ratio is of two stretches in a row; the first, which traces and compiles, is left out.
 """
 
 import argparse
+import dataclasses
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
+import numpy as np
 from _machine import machine
 
 # Of each model: window, units, layers, batch, steps, and the share that the trainer may cost.
 MODELS = {
-    "sin, 10 steps, 2 x 30, batch 32": ("sin", 10, 30, 2, 32, 8000, 0.05),
-    "96 steps, 2 x 128, batch 64": ("multisine", 96, 128, 2, 64, 400, 0.01),
+    "sin, 10 steps, 2 x 30, batch 32": ("sin", 10, 30, 2, 32, 16000, 0.05),
+    "96 steps, 2 x 128, batch 64": ("multisine", 96, 128, 2, 64, 1000, 0.01),
 }
 EVALUATIONS = 20
+TERMINAL = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--one", nargs=2, metavar=("WHO", "MODEL"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(PROGRAMS[options.one[0]](*MODELS[options.one[1]][:-1]))
+        for row in stretches(*MODELS[options.one][:-1]):
+            print(*row, file=sys.stderr)
         return
     print(machine("seqlab", "tensorflow", "keras"))
     print(
-        "\n| model | bare, ms a step | trainer | above it (from, to) | must |\n|---|---|---|---|---|"
+        "\n| model | steps | bare, ms a step | trainer | above it (quartiles) | by round | must |"
+        "\n|---|---|---|---|---|---|---|"
     )
-    for name, (*_, most) in MODELS.items():
-        rounds = [[measured(who, name) for who in PROGRAMS] for _ in range(options.rounds)]
-        bare, ours = (1000 * median(column) for column in zip(*rounds, strict=True))
-        above = [100 * (one[1] / one[0] - 1) for one in rounds]
-        spread = f"**{median(above):.1f} %** ({min(above):.1f} to {max(above):.1f})"
-        print(f"| {name} | {bare:.3g} | {ours:.3g} | {spread} | {100 * most:g} % |", flush=True)
+    for name, (*_, steps, most) in MODELS.items():
+        rounds = [measured(name) for _ in range(options.rounds)]
+        above = [100 * (ours / bare - 1) for bare, ours in (times.T for times in rounds)]
+        low, middle, high = np.percentile(np.concatenate(above), [25, 50, 75])
+        bare, ours = 1000 * np.median(np.concatenate(rounds), axis=0)
+        each = ", ".join(f"{np.median(one):.1f}" for one in above)
+        cost = f"**{middle:.1f} %** ({low:.1f} to {high:.1f}) | {each}"
+        print(
+            f"| {name} | {steps} | {bare:.3g} | {ours:.3g} | {cost} | {100 * most:g} % |",
+            flush=True,
+        )
 
 
-def measured(who, name):
-    """Seconds per step."""
-    command = [sys.executable, __file__, "--one", who, name]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def measured(name):
+    """Seconds a step, ``[stretches, 2]``: bare, and with the trainer."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", name],
+        stdout=subprocess.DEVNULL,  # the bar
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **TERMINAL},
+    )
+    return np.array([line.split() for line in done.stderr.splitlines()[1 - EVALUATIONS :]], float)
 
 
-def bare(*model):
-    """The compiled function of the trainer, in a loop."""
+def stretches(*model):
+    """All stretches but the first, of both in turn."""
     config, data = prepared(*model)
+    from seqlab import tasks, train
+    from seqlab._tensorflow import keras
+    from seqlab.callbacks import ProgressBar
+
+    bare, bar, bares, ours = stretches_bare(config, data), ProgressBar(), [], []
+
+    class Turns(keras.callbacks.Callback):
+        """Lets the bare loop go first in each stretch, without the bar, and measures ours."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.end()
+            bar.bar.stop()
+            bares.append(next(bare))
+            bar.bar.start()
+            self.at, self.begun = self.model.optimizer.iterations.numpy(), time.perf_counter()
+
+        def end(self):
+            if bares:
+                taken = time.perf_counter() - self.begun
+                ours.append(taken / (self.model.optimizer.iterations.numpy() - self.at))
+
+        def on_train_end(self, logs=None):
+            self.end()
+
+    made = tasks.task(config, data, config.train.steps)
+    averaged = dataclasses.replace(config.train, ema=0.99)
+    with tempfile.TemporaryDirectory() as folder:
+        train.fit(made.model, data, averaged, Path(folder), [bar, Turns()], made.loss)
+    return list(zip(bares, ours, strict=True))[1:]
+
+
+def stretches_bare(config, data):
+    """Seconds a step of one stretch after the other: the compiled function of the trainer, in a loop."""
     from seqlab import tasks, train
     from seqlab.trainer import make_trainer
 
@@ -68,38 +116,12 @@ def bare(*model):
     trainer.evaluate(data.train.dataset(1024).take(1), verbose=0)  # builds loss and metrics
     trainer.make_train_function()
     elements = iter(data.train.training(config.train.batch, 0, at))
-    for i in range(len(at) - 1):
-        if i == chunks:  # after the first stretch
-            begin, done = time.perf_counter(), at[i]
-        trainer.train_function(elements)
-    float(trainer.trainable_variables[0][0, 0])  # wait for it
-    return (time.perf_counter() - begin) / (steps - done)
-
-
-def trainer(*model):
-    """All that `seqlab train --ema 0.99` does meanwhile."""
-    import dataclasses
-
-    config, data = prepared(*model)
-    from seqlab import tasks, train
-    from seqlab._tensorflow import keras
-    from seqlab.callbacks import ProgressBar
-
-    class Clock(keras.callbacks.Callback):
-        """When stretches ended."""
-
-        ends = ()
-
-        def on_epoch_end(self, epoch, logs=None):
-            self.ends = (*self.ends, (time.perf_counter(), int(self.model.optimizer.iterations)))
-
-    clock = Clock()
-    made = tasks.task(config, data, config.train.steps)
-    averaged = dataclasses.replace(config.train, ema=0.99)
-    with tempfile.TemporaryDirectory() as folder:
-        train.fit(made.model, data, averaged, Path(folder), [ProgressBar(), clock], made.loss)
-    (begin, first), (end, last) = clock.ends[0], clock.ends[-1]
-    return (end - begin) / (last - first)
+    for i in range(0, len(at) - 1, chunks):
+        begun = time.perf_counter()
+        for _ in range(chunks):
+            trainer.train_function(elements)
+        float(trainer.trainable_variables[0][0, 0])  # wait for it
+        yield (time.perf_counter() - begun) / (at[i + chunks] - at[i])
 
 
 def prepared(source, window, hidden, layers, batch, steps):
@@ -107,7 +129,6 @@ def prepared(source, window, hidden, layers, batch, steps):
     from seqlab import _parts, datasets
     from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 
-    os.environ["COLUMNS"] = "120"
     _parts.set_threads(8 * hidden**2)
     config = Config(
         DataConfig(source, window=window, validate=False),
@@ -116,8 +137,6 @@ def prepared(source, window, hidden, layers, batch, steps):
     )
     return config, datasets.split(datasets.load(config.data), config.data, config.needs)
 
-
-PROGRAMS = {"bare": bare, "trainer": trainer}
 
 if __name__ == "__main__":
     main()

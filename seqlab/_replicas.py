@@ -198,14 +198,17 @@ class Replicas(One):
         if self.workers == 1:
             yield
             return
-        variables, alone = [*counters, *others], tf.distribute.get_replica_context().merge_call
-        before = [tf.identity(variable) for variable in variables]
+        alone = tf.distribute.get_replica_context().merge_call
+        before = [tf.identity(variable) for variable in counters]
         yield
-        changes = [now - then for now, then in zip(variables, before, strict=True)]
-        sums = alone(lambda _: self._add(changes))
-        shares = [1.0] * len(counters) + [1 / self.workers] * len(others)
-        for variable, then, change, share in zip(variables, before, sums, shares, strict=True):
-            variable.assign(then + tf.cast(share, change.dtype) * change)
+        changes = [now - then for now, then in zip(counters, before, strict=True)]
+        shares = [variable * tf.cast(1 / self.workers, variable.dtype) for variable in others]
+        sums = alone(lambda _: self._add([*changes, *shares]))
+        found = [then + change for then, change in zip(before, sums, strict=False)]
+        for variable, value in zip(
+            [*counters, *others], [*found, *sums[len(found) :]], strict=True
+        ):
+            variable.assign(value)
 
     def compare(self, facts: Callable[[], Sequence[bytes]]) -> None:
         """Refuse to train on what another process does not have.

@@ -18,6 +18,7 @@ from seqlab.optimizers import at_plateau
 
 __all__ = ["Keeper", "ProgressBar", "ProgressLines"]
 
+MOVED = 0.5  # seconds between two moves of the bar
 MEASURED = {
     "loss",
     "penalty",
@@ -54,19 +55,17 @@ class Keeper(keras.callbacks.Callback):
         Args:
             first: what was measured before any step.
         """
-        kept = self._taken_up() if self.spread.chief else None
+        chief = self.spread.chief
+        kept = checkpoints.take_up(self.folder, self._variables()) if chief else None
         if kept is not None:
             self.progress, self.best, self.running = kept
-        elif self.spread.chief:
+        elif chief:
             held = {f"val_{name}": value for name, value in first.items() if self.selects}
             self._record({**first, **held})
             self._save()
         if self.spread.workers > 1:
             self._share()
         self.stopped = self._patience_is_over()
-
-    def _taken_up(self) -> checkpoints.Kept | None:
-        return checkpoints.take_up(self.folder, self._variables())
 
     def _share(self) -> None:
         """Give the chief's checkpoint to the other workers, which need not see its folder."""
@@ -125,7 +124,7 @@ class Keeper(keras.callbacks.Callback):
 
     def finish(self) -> dict[str, list[float]]:
         """Give the model its best weights, or the last ones that evaluation used; the history."""
-        values = self.best if self.selects else [np.asarray(v) for v in self.trainer.evaluated]
+        values = self.best if self.selects else self.trainer.evaluated
         for variable, value in zip(self.trainer.weights, values, strict=True):
             variable.assign(value)
         rows = self.progress.rows
@@ -151,7 +150,7 @@ class Keeper(keras.callbacks.Callback):
         self.progress.rows.append(row)
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
-            self.best = [np.asarray(weight) for weight in self.trainer.evaluated]
+            self.best = self.trainer.evaluated
 
     def _signal(self) -> int:
         """The signal that came, to this process or to another worker; 0 for none."""
@@ -268,15 +267,20 @@ class ProgressBar(_Progress):
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
         )
-        self.bar = Progress(*columns)
+        self.bar = Progress(*columns, auto_refresh=False)
+        self.moved_at = -math.inf
         self.task = self.bar.add_task("", total=self.steps, completed=self.begun_step)
         self.bar.start()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the bar on by a chunk."""
+        """Move the bar on, but not at every chunk: what it shows takes two milliseconds to gather."""
         del batch
         self.shown["loss"] = float((logs or self.shown)["loss"])
-        self.bar.update(self.task, completed=self._step(), description=self._numbers())
+        if time.monotonic() - self.moved_at > MOVED or self._step() == self.steps:
+            self.bar.update(
+                self.task, completed=self._step(), description=self._numbers(), refresh=True
+            )
+            self.moved_at = time.monotonic()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Leave the bar as it stands; called again, nothing."""

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ def save(
         keep: how many checkpoints stay.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
-    arrays["progress"] = np.array(json.dumps(asdict(progress)))
+    arrays["progress"] = np.array(json.dumps(vars(progress)))
     arrays |= {f"best_{i}": weight for i, weight in enumerate(best)}
     arrays |= {f"running_{i}": value for i, value in enumerate(running)}
     path = folder / f"step-{progress.step:08}.npz"
@@ -94,7 +94,7 @@ def state_of(model: Any) -> list[Any]:
     counters = {id(variable) for variable in model.metrics_variables}
     own = [variable for variable in model.variables if id(variable) not in counters]
     average = getattr(model, "average", None)
-    return own if average is None else [*own, *average.shadows]
+    return own if average is None else [*own, *average.variables]
 
 
 def newest(folder: Path) -> Path | None:

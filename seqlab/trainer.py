@@ -3,6 +3,8 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
+
 from seqlab._average import Average
 from seqlab._batch_norm import Statistics, normals
 from seqlab._replicas import ONE, One
@@ -53,7 +55,7 @@ class Trainer(keras.Model):
     def _moving(self) -> list[Any]:
         """Statistics of batch normalisation, and their averages: each process has those of its rows."""
         own = [v for one in normals(self) for v in (one.moving_mean, one.moving_variance)]
-        return own if self.average is None else [*own, *self.average.of(own)]
+        return own if self.average is None else [*own, *self.average.holding(own)]
 
     def compute_loss(
         self,
@@ -96,9 +98,11 @@ class Trainer(keras.Model):
         return nullcontext() if self.average is None else self.average.in_place()
 
     @property
-    def evaluated(self) -> list[Any]:
-        """The weights that evaluation uses, as variables, in the order of `weights`."""
-        return self.weights if self.average is None else self.average.shadows
+    def evaluated(self) -> list[np.ndarray]:
+        """The values of `weights` that evaluation uses."""
+        if self.average is not None:
+            return self.average.values
+        return [np.asarray(weight) for weight in self.weights]
 
 
 def make_trainer(

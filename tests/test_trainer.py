@@ -59,14 +59,34 @@ def test_the_average_follows_its_rule():
     for value, steps in ((5.0, 0), (10.0, 10_000), (10.0, 10_000)):
         weight.assign(value)
         average.update(steps)
-        found.append(float(average.shadows[0]))
+        found.append(float(average.values[0]))
     assert found == pytest.approx([4.5, 4.555, 4.60945], abs=1e-5)
+
+
+def test_small_weights_share_a_variable_and_keep_their_order():
+    rng = np.random.default_rng(0)
+    shapes = [(3, 2), (130, 130), (4,), ()]
+    weights = [keras.Variable(rng.normal(size=shape).astype("float32")) for shape in shapes]
+    weights.insert(1, keras.Variable(7, dtype="int32", trainable=False))
+    average = Average(weights, 0.5)
+    before = [np.asarray(weight) for weight in weights]
+    for weight in weights:
+        weight.assign(np.asarray(weight) + 2)
+    average.update(1000)
+    for old, new, weight in zip(before, average.values, weights, strict=True):
+        counts = weight.dtype == "int32"
+        np.testing.assert_allclose(new, old + (2 if counts else 1), rtol=1e-6)
+        assert new.shape == weight.shape
+    average.follow(weights[2:4])
+    followed = zip(average.values, weights, strict=True)
+    same = [np.array_equal(value, np.asarray(weight)) for value, weight in followed]
+    assert same == [False, True, True, True, False]
 
 
 def test_in_place_gives_the_weights_back_bit_by_bit():
     weight = keras.Variable(np.float32(1 / 3))
     average = Average([weight], 0.5)
-    average.shadows[0].assign(2.0)
+    average.variables[0].assign([2.0])
     with pytest.raises(RuntimeError), average.in_place():
         assert float(weight) == 2
         raise RuntimeError
