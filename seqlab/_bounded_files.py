@@ -23,6 +23,7 @@ __all__ = [
     "Arrays",
     "arrays",
     "check_archive",
+    "opened",
     "parsed",
     "read_json",
     "read_text",
@@ -42,6 +43,17 @@ DAMAGED = (
 )
 
 
+def opened(path: Path) -> BinaryIO:
+    """A file to be read.
+
+    Raises:
+        OSError: it is no plain file, or cannot be opened.
+    """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise OSError(0, "not a file", str(path))
+    return path.open("rb")
+
+
 def read_text(path: Path, most: int = MOST_TEXT) -> str:
     """A file as text.
 
@@ -49,9 +61,7 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
         OSError: it is no plain file, or cannot be read.
         ValueError: it is larger than that, or no text.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise OSError(0, "not a file", str(path))
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
         raise ValueError(f"larger than {most} bytes")

@@ -31,7 +31,7 @@ def alone(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("a+")
     except OSError as error:
-        raise SeqlabError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise SeqlabError(f"{folder}: cannot be written: {error.strerror or error}") from error
     with file:
         try:
             if fcntl is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from seqlab import image_commands
 from seqlab._cluster import chief, of_environment
 from seqlab._signals import Interrupted, number_of
+from seqlab._told import told
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.terminal import say
@@ -46,7 +47,7 @@ def train_run(
         if not workers:
             _place(config, quiet, device)
         if config.kind == "images" and not quiet:
-            say(*image_commands.notes(run))
+            told(*image_commands.notes(run))
         shown += [] if quiet else [progress(), *_diagnosis(run)]
         return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])
     except KeyboardInterrupt as error:
@@ -88,7 +89,7 @@ def _place(config: Config, quiet: bool, device: str) -> None:
         _parts.set_threads(8 * config.model.hidden**2)
     lines = [*_strategy.use_device(device), _strategy.chosen(config.train.strategy).about]
     if not quiet:
-        say(*lines)
+        told(*lines)
 
 
 def _follow(config: Config) -> Any:
@@ -149,7 +150,7 @@ def _diagnosis(run: Any) -> list[Any]:
         return []
     from seqlab.diagnostics import Diagnosis
 
-    return [Diagnosis(run.split, say)]
+    return [Diagnosis(run.split, told)]
 
 
 def _events(run: Any) -> list[Any]:

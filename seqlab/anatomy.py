@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import provenance, weights
-from seqlab.checkpoints import restore, step_of
+from seqlab._bounded_files import opened
+from seqlab.checkpoints import DAMAGED, files, restore, step_of
 from seqlab.errors import SeqlabError
 from seqlab.runs import Run
 from seqlab.weights import Weight
@@ -105,18 +106,19 @@ def dissect(run: Run) -> Anatomy:
     """
     problem = _problem(run)
     variables, source = _variables(run)
-    files = sorted((run.path / "checkpoints").glob("step-*.npz"))
-    found = [one for one in map(_saved, files) if one is not None]
+    folder = run.path / "checkpoints"
+    paths = sorted([*files(folder), *files(folder, DAMAGED)], key=step_of)
+    found = [one for one in map(_saved, paths) if one is not None]
     return Anatomy(run, variables, source, found, problem, provenance.differences(run.record))
 
 
 def _saved(path: Path) -> Saved | None:
-    """None if a training that goes on has removed it meanwhile."""
+    """None if a training that goes on has removed it meanwhile, or put it aside."""
     try:
         size = path.stat().st_size
     except FileNotFoundError:
         return None
-    problem = _unreadable(path)
+    problem = "put aside as damaged" if path.suffix == DAMAGED else _unreadable(path)
     return Saved(path, step_of(path), size, problem) if path.exists() else None
 
 
@@ -141,13 +143,13 @@ def _problem(run: Run) -> str | None:
     except SeqlabError as error:
         return str(error)
     kept = run.record.get("data_sha256", found)
-    return None if found == kept else f"their fingerprint is {found[:12]}, and was {kept[:12]}"
+    return None if found == kept else f"their fingerprint is {found[:12]}, and was {str(kept)[:12]}"
 
 
 def _unreadable(path: Path) -> str | None:
     """Why not all of a checkpoint can be read; the file's own checksums are compared on the way."""
     try:
-        with zipfile.ZipFile(path) as file:
+        with opened(path) as stream, zipfile.ZipFile(stream) as file:
             for name in file.namelist():
                 with file.open(name) as part:
                     for _ in iter(partial(part.read, 2**20), b""):

@@ -1,5 +1,6 @@
 """Keras callbacks of the trainer: keeping the best weights and the state on disk; showing progress."""
 
+import csv
 import math
 import tempfile
 import time
@@ -12,11 +13,13 @@ import numpy as np
 from seqlab import checkpoints
 from seqlab._signals import Interrupted, Signals
 from seqlab._tensorflow import keras
+from seqlab._told import told
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import at_plateau
+from seqlab.runs import written
 
-__all__ = ["Keeper", "ProgressBar", "ProgressLines"]
+__all__ = ["Keeper", "ProgressBar", "ProgressLines", "write_history"]
 
 MOVED = 0.5  # seconds between two moves of the bar
 MEASURED = {
@@ -35,10 +38,16 @@ class Keeper(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, trainer: Any, folder: Path, config: TrainConfig, selects: bool, signals: Signals
+        self,
+        trainer: Any,
+        folder: Path,
+        config: TrainConfig,
+        selects: bool,
+        signals: Signals,
+        table: Path | None = None,
     ) -> None:
         super().__init__()
-        self.signals = signals
+        self.signals, self.table = signals, table
         self.trainer, self.folder, self.config, self.selects = trainer, folder, config, selects
         self.progress = checkpoints.Progress()
         self.best: list[np.ndarray] = []
@@ -50,8 +59,6 @@ class Keeper(keras.callbacks.Callback):
     def begin(self, first: dict[str, float]) -> None:
         """Take up the newest checkpoint, or write the first: if the folder is not writable, say so now.
 
-        Workers take up what their chief has.
-
         Args:
             first: what was measured before any step.
         """
@@ -59,6 +66,7 @@ class Keeper(keras.callbacks.Callback):
         kept = checkpoints.take_up(self.folder, self._variables()) if chief else None
         if kept is not None:
             self.progress, self.best, self.running = kept
+            self._check_kept(kept)
         elif chief:
             held = {f"val_{name}": value for name, value in first.items() if self.selects}
             self._record({**first, **held})
@@ -75,15 +83,27 @@ class Keeper(keras.callbacks.Callback):
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder, "sent.npz")
                 file.write_bytes(data)
-                self.progress, self.best, self.running = checkpoints.restore(
-                    file, self._variables()
-                )
+                kept = checkpoints.restore(file, self._variables())
+            self.progress, self.best, self.running = kept
         state = checkpoints.state_of(self.trainer)
         self.spread.own_chance([v for v in state if v.name == "seed_generator_state"])
 
+    def _check_kept(self, kept: checkpoints.Kept) -> None:
+        """Refuse now what would be refused when it is used."""
+        if self.selects:
+            checkpoints.check(self.trainer.weights, kept.best)
+        if kept.running:
+            checkpoints.check(self._measures(), kept.running)
+
     def place(self, edges: list[int], chunks: int) -> int:
         """How many chunks are behind us; `edges` are their steps, and so many lie between evaluations."""
-        position = edges.index(self.progress.step)
+        step = self.progress.step
+        if step not in edges:
+            raise SeqlabError(
+                f"{self.folder}: holds a checkpoint of step {step}, where this training has none."
+                " Train in another --out"
+            )
+        position = edges.index(step)
         self.chunks, self.left = chunks, chunks - position % chunks
         return position
 
@@ -92,8 +112,7 @@ class Keeper(keras.callbacks.Callback):
         del epoch, logs
         self.trainer.optimizer.norms.assign(0.0)
         if self.running:
-            for variable, value in zip(self._measures(), self.running, strict=True):
-                variable.assign(value)
+            checkpoints.put(self._measures(), self.running)
             self.running = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -125,10 +144,12 @@ class Keeper(keras.callbacks.Callback):
     def finish(self) -> dict[str, list[float]]:
         """Give the model its best weights, or the last ones that evaluation used; the history."""
         values = self.best if self.selects else self.trainer.evaluated
-        for variable, value in zip(self.trainer.weights, values, strict=True):
-            variable.assign(value)
+        checkpoints.put(self.trainer.weights, values)
+        return self._columns()
+
+    def _columns(self) -> dict[str, list[float]]:
         rows = self.progress.rows
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
     def _record(self, logs: dict[str, float]) -> None:
         """A row of history; and the weights, if they are the best so far."""
@@ -177,6 +198,8 @@ class Keeper(keras.callbacks.Callback):
                 running,
                 self.config.keep,
             )
+            if self.table is not None:
+                write_history(self.table, self._columns())
         except OSError as error:
             raise SeqlabError(
                 f"{self.folder}: no checkpoint can be written: {error.strerror}. Earlier ones are whole"
@@ -210,6 +233,14 @@ class Keeper(keras.callbacks.Callback):
             new_low, lowest = row["loss"] < lowest, min(lowest, row["loss"])
             count += new_low and row["step"] > self.progress.best_step
         return count >= self.config.patience
+
+
+def write_history(path: Path, history: dict[str, list[float]]) -> None:
+    """Write the columns of a history as CSV; who reads it meanwhile sees whole rows."""
+    with written(path) as temporary, temporary.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(history)
+        rows.writerows(zip(*history.values(), strict=True))
 
 
 class _Progress(keras.callbacks.Callback):
@@ -295,4 +326,4 @@ class ProgressLines(_Progress):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Print the line."""
         super().on_epoch_end(epoch, logs)
-        print(f"step {self._step()} of {self.steps}  {self._numbers()}", flush=True)  # noqa: T201
+        told(f"step {self._step()} of {self.steps}  {self._numbers()}")

@@ -6,6 +6,7 @@ Each ends with the checksum of all that comes before it, as the comment that a z
 import hashlib
 import json
 import os
+import re
 import struct
 import sys
 import zipfile
@@ -18,17 +19,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqlab._bounded_files import arrays, parsed
+from seqlab._bounded_files import arrays, opened, parsed
 from seqlab.errors import SeqlabError
 from seqlab.runs import written
 
-__all__ = ["Damaged", "Kept", "Progress", "history", "newest", "restore", "save", "state_of"]
-__all__ += ["step_of", "take_up"]
+__all__ = ["DAMAGED", "Damaged", "Kept", "Progress", "files", "history", "newest"]
+__all__ += ["check", "put", "restore", "save", "state_of", "step_of", "take_up"]
 
 MARK = b"sha256:"  # followed by 64 digits
 COMMENT = len(MARK) + 64
 PLAIN = b"PK\5\6"  # 22 bytes before the end: a zip file without a comment, as checkpoints once were
 BLOCK = 2**20
+COLUMNS = frozenset(("step", "loss", "val_loss"))  # at least, of each row of the history
+NAME = re.compile(r"step-(\d{8,18})\.npz")
+DAMAGED = ".damaged"  # what the name of one that was put aside ends with
 UNREADABLE = (
     *(ValueError, EOFError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -84,7 +88,7 @@ def save(
     with written(path) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
         _seal(temporary)
-    for old in sorted(folder.glob("step-*.npz"))[:-keep]:
+    for old in files(folder)[:-keep]:
         old.unlink()
     return path
 
@@ -97,14 +101,20 @@ def state_of(model: Any) -> list[Any]:
     return own if average is None else [*own, *average.variables]
 
 
+def files(folder: Path, ending: str = "") -> list[Path]:
+    """The checkpoints of a folder in the order of their steps; those put aside end with `DAMAGED`."""
+    found = folder.glob(f"step-*.npz{ending}")
+    return sorted((p for p in found if NAME.fullmatch(p.name.removesuffix(ending))), key=step_of)
+
+
 def newest(folder: Path) -> Path | None:
     """The checkpoint with the highest step, or None."""
-    return max(folder.glob("step-*.npz"), default=None)
+    return max(files(folder), key=step_of, default=None)
 
 
 def step_of(checkpoint: Path) -> int:
     """The step in a checkpoint's name."""
-    return int(checkpoint.stem.removeprefix("step-"))
+    return int(checkpoint.name.removeprefix("step-").partition(".")[0])
 
 
 def history(folder: Path) -> dict[str, list[float]]:
@@ -118,7 +128,7 @@ def history(folder: Path) -> dict[str, list[float]]:
         return {}
     with _opened(path) as file:
         rows = _progress(file).rows
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def restore(path: Path, variables: list[Any]) -> Kept:
@@ -131,13 +141,40 @@ def restore(path: Path, variables: list[Any]) -> Kept:
         with _opened(path) as file:
             values = [file[f"variable_{i}"] for i in range(len(variables))]
             kept = Kept(_progress(file), _all(file, "best"), _all(file, "running"))
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        put(variables, values)
     except SeqlabError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SeqlabError(f"{path}: of another model: {error}. Train in another --out") from error
     return kept
+
+
+def put(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Give variables their values; errors as of `check`."""
+    check(variables, values)
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def check(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    """Refuse values that are not those of these variables.
+
+    Raises:
+        SeqlabError: there are more or fewer, or some of another shape or type.
+    """
+    if len(variables) != len(values):
+        raise SeqlabError(
+            f"a checkpoint with {len(values)} values for {len(variables)} variables is of another model."
+            " Train in another --out"
+        )
+    for variable, value in zip(variables, values, strict=True):
+        have = np.asarray(variable)
+        if (have.shape, have.dtype) != (value.shape, value.dtype):
+            raise SeqlabError(
+                f"a checkpoint is of another model: {variable.name} is {have.dtype}"
+                f" {list(have.shape)}, and {value.dtype} {list(value.shape)} in it."
+                " Train in another --out"
+            )
 
 
 def take_up(folder: Path, variables: list[Any]) -> Kept | None:
@@ -152,13 +189,13 @@ def take_up(folder: Path, variables: list[Any]) -> Kept | None:
         left.unlink()
     damaged: list[Damaged] = []
     found = None
-    for path in sorted(folder.glob("step-*.npz"), reverse=True):
+    for path in reversed(files(folder)):
         try:
             found = restore(path, variables)
             break
         except Damaged as error:
             damaged.append(error)
-            path.replace(path.with_name(f"{path.name}.damaged"))
+            path.replace(path.with_name(path.name + DAMAGED))
     if damaged:
         _say(damaged, f"step {found.progress.step}" if found else "the beginning")
     return found
@@ -175,7 +212,27 @@ def _all(file: Any, kind: str) -> list[np.ndarray]:
 
 
 def _progress(file: Any) -> Progress:
-    return Progress(**parsed(str(file["progress"])))
+    """How far it is.
+
+    Raises:
+        ValueError: what the file says of it is something else.
+    """
+    try:
+        found = Progress(**parsed(str(file["progress"])))
+        _check_numbers(found)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"its progress is none: {error}") from error
+    return found
+
+
+def _check_numbers(found: Progress) -> None:
+    steps = [found.step, found.best_step, *(row["step"] for row in found.rows)]
+    numbers = [found.best_loss, *(value for row in found.rows for value in row.values())]
+    names = {frozenset(row) for row in found.rows} or {COLUMNS}
+    plain = all(type(n) is int for n in steps) and all(type(n) in (int, float) for n in numbers)
+    if not plain or len(names) > 1 or not names.pop() >= COLUMNS:
+        raise ValueError("its progress is none")
+    list(map(float, numbers))  # an integer may be too large for one
 
 
 @contextmanager
@@ -186,7 +243,7 @@ def _opened(path: Path) -> Iterator[Any]:
         SeqlabError: it cannot be opened, or (`Damaged`) is not what was written.
     """
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             _check(stream)
             stream.seek(0)
             with arrays(stream) as file:

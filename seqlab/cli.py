@@ -17,6 +17,7 @@ from seqlab import (
     train_commands,
 )
 from seqlab._signals import number_of
+from seqlab._told import unheard
 from seqlab.arguments import finite, keras_file, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
@@ -38,6 +39,12 @@ METRICS = (
     "rmsse",
     "r2",
 )  # a test holds this to metrics.METRICS
+
+
+MEMORY = (
+    "there is not enough memory for that. Use a smaller --hidden, --layers, --batch or --window,"
+    " or a machine with more"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -76,11 +83,16 @@ def guarded(name: str, command: Callable[[], None]) -> int:
         print(f"{name}: error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
         return 2
     except BrokenPipeError:  # the reader, `head` say, has had enough
-        sys.stderr.close()
+        unheard()
         return 0
     except OSError as error:  # what no command foresaw: a full disk, a name that is too long
         what = f"{error.filename}: " if error.filename else ""
         print(f"{name}: error: {what}{error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        print(f"{name}: error: {MEMORY}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
 

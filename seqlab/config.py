@@ -68,6 +68,8 @@ DIFFERENCES = ("none", "season")
 WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE make of an error
 EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
+MOST_SEASON = 10**8  # rows: of what a forecaster learns there is one for each
+LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
 SEARCHED = (*_NETWORK, "window", "scaling", "batch", "learning_rate")
@@ -112,7 +114,7 @@ class DataConfig:
         check_positive("window", self.window)
         check_positive("horizon", self.horizon)
         if self.season is not None:
-            check_positive("season", self.season)
+            check_positive("season", self.season, most=MOST_SEASON)
         if self.validation is not None:
             check_positive("validation", self.validation)
         check_choice("missing", self.missing, MISSING)
@@ -161,7 +163,7 @@ class ModelConfig:
         check_positive("under", self.under, float)
         check_choice("model", self.model, (*MODELS, *FORECASTERS))
         check_choice("cell", self.cell, CELLS)
-        check_positive("layers", self.layers)
+        check_positive("layers", self.layers, most=LAYERS)
         check_positive("hidden", self.hidden)
         check_fraction("dropout", self.dropout)
         if self.segment is not None:

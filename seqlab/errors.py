@@ -14,8 +14,8 @@ class SeqlabError(ValueError):
     """
 
 
-def check_positive(name: str, value: object, kind: type = int) -> None:
-    """Raise unless `value` is a number of this kind above zero.
+def check_positive(name: str, value: object, kind: type = int, most: float | None = None) -> None:
+    """Raise unless `value` is a number of this kind above zero, and at most `most`.
 
     Raises:
         SeqlabError: naming the argument and the value received.
@@ -24,6 +24,8 @@ def check_positive(name: str, value: object, kind: type = int) -> None:
     if not right or not 0 < value < float("inf"):  # type: ignore[operator]
         what = "a positive integer" if kind is int else "a positive number"
         raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")
+    if most is not None and value > most:  # type: ignore[operator]
+        raise SeqlabError(f"`{name}` must be at most {most:,}. Received: {value!r}")
 
 
 def check_finite(name: str, value: object) -> None:

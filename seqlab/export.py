@@ -21,6 +21,7 @@ from seqlab._export_formats import WRITERS, check_installed
 from seqlab._raw_graphs import RawGraph, of_images, of_series
 from seqlab.config import EXPORTS
 from seqlab.errors import SeqlabError, check_choice
+from seqlab.image_predict import check_model, classes_of
 from seqlab.predict import Predictor
 from seqlab.runs import Run
 
@@ -126,6 +127,7 @@ def _windows(run: Run, series: str | int | None) -> _Case:
 
 def _images(run: Run) -> _Case:
     """Pictures of noise, for the run's own may be far away, and the model's answers."""
+    check_model(run.model, len(classes_of(run)))
     shape = (COMPARED, *run.model.input_shape[1:])
     raw = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     raw[: COMPARED // 2] //= np.arange(2, 2 + COMPARED // 2, dtype=np.uint8)[:, None, None, None]

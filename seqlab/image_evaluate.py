@@ -1,6 +1,6 @@
 """Scoring a run of images on its test part, beside its baselines."""
 
-from seqlab.image_predict import logits
+from seqlab.image_predict import check_model, logits
 from seqlab.image_scores import ImageScore, baselines, probabilities
 from seqlab.runs import Run
 
@@ -14,6 +14,7 @@ def evaluate(run: Run) -> ImageScore:
         SeqlabError: the run is not finished, or its images are not where they were.
     """
     data = run.split
+    check_model(run.model, len(data.test.classes), data.test.input_shape)
     found = probabilities(logits(run.model, data.test))
     beside = baselines(data.train, data.test)
     score = ImageScore(found, data.test.labels, data.test.classes, data.name, beside)

@@ -13,7 +13,7 @@ from seqlab.errors import SeqlabError
 from seqlab.image_scores import TOP, probabilities, ranked
 from seqlab.runs import Run
 
-__all__ = ["Guess", "classify", "logits", "pictures", "predict"]
+__all__ = ["Guess", "check_model", "classes_of", "classify", "logits", "pictures", "predict"]
 
 SHOWN = 3  # bad files named in an error
 BATCH = 256  # images at a time
@@ -43,10 +43,20 @@ def predict(run: Run, files: Sequence[str | Path]) -> list[Guess]:
         SeqlabError: the run is not finished, or is of series; files that are no pictures.
     """
     run.demand("images")
-    classes = run.record.get("classes")
-    if not classes:
-        raise SeqlabError(f"{run.path}/config.json: names no classes. Train the run again")
+    classes = classes_of(run)
     return classify(run.model, files, classes, run.config.data.augmentation)
+
+
+def classes_of(run: Run) -> list[str]:
+    """The names of a run's classes.
+
+    Raises:
+        SeqlabError: its config.json has none.
+    """
+    classes = run.record.get("classes")
+    if not isinstance(classes, list) or not classes or not all(isinstance(n, str) for n in classes):
+        raise SeqlabError(f"{run.path}/config.json: names no classes. Train the run again")
+    return classes
 
 
 def classify(
@@ -68,18 +78,39 @@ def classify(
     Raises:
         SeqlabError: files that are no pictures; a number of names that is not the model's of classes.
     """
+    check_model(model, len(classes))
     values = pictures(files, tuple(model.input_shape[1:]))
     images = Images(values, np.zeros(len(values), np.int32), tuple(classes), "test", augmentation)
     found = probabilities(logits(model, images))
-    if found.shape[1] != len(classes):
-        raise SeqlabError(
-            f"`classes` must be {found.shape[1]} names, as the model has so many outputs."
-            f" Received: {len(classes)}"
-        )
     return [
         Guess(str(file), tuple(classes[i] for i in order), tuple(float(row[i]) for i in order))
         for file, row, order in zip(files, found, ranked(found, count), strict=True)
     ]
+
+
+def check_model(model: Any, classes: int, shape: tuple[int, ...] | None = None) -> None:
+    """Refuse a model that does not take images, or not these, or gives other classes.
+
+    Args:
+        model: of Keras.
+        classes: K.
+        shape: of an image, (height, width, C); by default any.
+
+    Raises:
+        SeqlabError: what it takes and gives.
+    """
+    given, made = model.input_shape, model.output_shape
+    plain = (
+        isinstance(given, tuple) and isinstance(made, tuple) and (len(given), len(made)) == (4, 2)
+    )
+    if not plain or None in given[1:] or (shape is not None and tuple(given[1:]) != tuple(shape)):
+        raise SeqlabError(
+            f"the model takes {given} and gives {made}: it is none for these images. Train the run again"
+        )
+    if made[1] != classes:
+        raise SeqlabError(
+            f"`classes` must be {made[1]} names, as the model has so many outputs. Received: {classes}"
+        )
 
 
 def logits(model: Any, images: Images, batch: int = BATCH) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Optimizers with their schedules, and how many steps a training has."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,7 +7,8 @@ from seqlab._adam import Adam
 from seqlab._gradients import checked
 from seqlab._schedules import OneCycle, WarmUp, plateaus
 from seqlab._tensorflow import keras
-from seqlab.train_config import MOMENTUM, TrainConfig
+from seqlab.errors import check_positive
+from seqlab.train_config import MOMENTUM, MOST_STEPS, TrainConfig
 
 __all__ = ["at_plateau", "count_steps", "make_optimizer"]
 
@@ -18,11 +18,17 @@ PLATEAU = 0.5  # what the rate is multiplied by
 
 
 def count_steps(config: TrainConfig, rows: int) -> int:
-    """The steps that a config means for so many rows to train on."""
+    """The steps that a config means for so many rows to train on.
+
+    Raises:
+        SeqlabError: epochs that are more steps than can be counted.
+    """
     if config.steps is not None:
         return config.steps
     if config.epochs is not None:
-        return math.ceil(config.epochs * rows / config.batch)
+        steps = -(-config.epochs * rows // config.batch)
+        check_positive("epochs, in steps,", steps, most=MOST_STEPS)
+        return steps
     epoch = -(-rows // config.batch)
     return min(max(EPOCHS * epoch, STEPS[0]), STEPS[1])
 

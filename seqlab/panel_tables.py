@@ -155,6 +155,7 @@ def _columns(
         if np.isinf(made[:, j]).any():
             row = rows[np.isinf(made[:, j]).argmax()]
             raise SeqlabError(f"row {row}, column {name!r}: infinite value. Correct or empty it")
+        tables.check_size(numbers, name)
     absent = np.isnan(made)
     if absent.any() and missing != "interpolate":
         i, j = np.argwhere(absent)[0]

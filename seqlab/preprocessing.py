@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqlab._bounded_files import opened
 from seqlab._colours import brightness, colours, contrast, hue, saturation
 from seqlab._tensorflow import tf
 from seqlab.augmentation import DRAWS, NONE, Augmentation
@@ -62,7 +63,8 @@ def decode(path: str | Path, channels: int = 3) -> Any:
     try:
         if Path(path).stat().st_size > MOST_BYTES:
             raise SeqlabError(f"{path}: larger than {MOST_BYTES} bytes")
-        content = Path(path).read_bytes()
+        with opened(Path(path)) as file:
+            content = file.read()
         return tf.io.decode_image(content, channels, expand_animations=False).numpy()
     except OSError as error:
         raise SeqlabError(f"{path}: cannot be read: {error.strerror or error}") from error

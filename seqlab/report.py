@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from seqlab._told import unheard
 from seqlab.audit import Check
 from seqlab.baselines import spoken
 from seqlab.comparison import Comparison
@@ -42,10 +43,16 @@ SHOWN = 30  # rows of a forecast that a terminal is given
 TRIALS = 10  # of a search, the best ones
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave what is not read any more unsaid; files are still to be written."""
+        unheard()
+
+
 def console() -> Console:
     """The terminal; where there is none, wide enough that no row is cut."""
-    found = Console(highlight=False, soft_wrap=True)
-    return found if found.is_terminal else Console(highlight=False, soft_wrap=True, width=200)
+    found = _Screen(highlight=False, soft_wrap=True)
+    return found if found.is_terminal else _Screen(highlight=False, soft_wrap=True, width=200)
 
 
 def number(value: float) -> str:

@@ -18,6 +18,7 @@ from seqlab import images, series_files
 from seqlab._bounded_files import read_json
 from seqlab._labelled_images import PARTS, ImageSplit
 from seqlab._pictures import pieces
+from seqlab._sizes import check_memory
 from seqlab.config import Config
 from seqlab.datasets import Panel, PanelSplit, Series, Split, load, split
 from seqlab.errors import SeqlabError
@@ -67,6 +68,12 @@ def parts(config: Config) -> tuple[Any, Any]:
 def _series_record(data: Series | Panel) -> dict[str, Any]:
     rows = len(data) if isinstance(data, Series) else sum(map(len, data.series))
     return {"rows": rows, "data_sha256": series_files.fingerprint(data)}
+
+
+def _split_series(data: Series | Panel, config: Config) -> Split | PanelSplit:
+    """The parts, once it is known that a network can be trained on them."""
+    check_memory(config)
+    return split(data, config.data, config.needs)
 
 
 def _load_images(config: Config) -> ImageSplit:
@@ -139,7 +146,7 @@ STORES: Mapping[str, Store] = MappingProxyType(
     {
         "series": Store(
             load=lambda config: load(config.data),
-            split=lambda data, config: split(data, config.data, config.needs),
+            split=_split_series,
             record=_series_record,
             read=lambda folder, _: series_files.read(folder / "series.npz"),
             arrays=series_files.arrays_of,

@@ -17,11 +17,9 @@ folder is a pickle.
 
 import csv
 import dataclasses
-import errno
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +29,7 @@ import numpy as np
 
 from seqlab import provenance
 from seqlab._bounded_files import parsed, read_json, read_text
+from seqlab._written import written
 from seqlab.config import FORMAT, Config
 from seqlab.datasets import Series
 from seqlab.errors import SeqlabError
@@ -127,7 +126,10 @@ class Run:
             reader = csv.DictReader(read_text(path).splitlines())
             names = {**dict.fromkeys(reader.fieldnames or ()), **dict.fromkeys(HISTORY)}
             rows = list(reader)
-            return {name: [float(row[name]) for row in rows] for name in names}
+            found = {name: [float(row[name]) for row in rows] for name in names}
+            if not rows or not np.isfinite(found["step"]).all():
+                raise ValueError("no rows, or a step that is no number")
+            return found
         except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
             raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
 
@@ -144,9 +146,16 @@ class Run:
         """The last evaluation, or nothing."""
         path = self.path / "metrics.json"
         try:
-            return dict(read_json(path))
-        except (OSError, ValueError, TypeError):  # none yet, or damaged: evaluating makes it anew
+            found = dict(read_json(path))
+            measured = [found["metrics"], *found.get("baselines", {}).values()]
+            plain = all(
+                value is None or isinstance(value, float | int)
+                for values in measured
+                for value in values.values()
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none yet, or damaged
             return {}
+        return found if plain else {}  # evaluating makes it anew
 
     def keep_metrics(self, score: Any) -> None:
         """Write ``metrics.json``; a run on a read-only disk can be scored all the same."""
@@ -210,7 +219,7 @@ def create(config: Config, data: Any, path: Path | None = None, split: Any = Non
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Use another --out"
         ) from error
-    _point_at(path)
+    point_at(path)
     run = Run(path, config)
     known = {"data": data, "split": split}
     run.__dict__.update({name: value for name, value in known.items() if value is not None})
@@ -284,19 +293,6 @@ def listed(folder: Path = RUNS) -> list[Run]:
     return found
 
 
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A temporary name to write to, which becomes `path` when all went well."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _is_begun(path: Path) -> bool:
     """Whether a process that was killed may have left this before the run had its config."""
     return path.name == COPY or path.name.startswith((".series-", ".config-")) or _is_empty(path)
@@ -318,7 +314,7 @@ def _next_name(config: Config) -> Path:
     return RUNS / f"{base}-{number:03}"
 
 
-def _point_at(path: Path) -> None:
+def point_at(path: Path) -> None:
     """Let ``runs/latest`` point at the newest run, wherever that is; without links, do without."""
     try:
         RUNS.mkdir(exist_ok=True)

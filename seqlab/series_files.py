@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqlab._bounded_files import arrays, parsed
+from seqlab._bounded_files import arrays, opened, parsed
 from seqlab.errors import SeqlabError
 from seqlab.panel import Panel
 from seqlab.repair import Repair
@@ -19,6 +19,9 @@ __all__ = ["arrays_of", "fingerprint", "read"]
 
 REPAIR = ("filled", "file_rows", "left_out")
 COLUMNS = ("past", "future", "static")
+LARGEST = float(np.finfo(np.float32).max)
+KINDS = {"values": "f", "times": "i", "filled": "b", "file_rows": "i", "left_out": "i"}
+KINDS |= dict.fromkeys(COLUMNS, "f")
 
 
 def arrays_of(data: Series | Panel) -> dict[str, np.ndarray]:
@@ -55,12 +58,12 @@ def read(path: Path) -> Series | Panel:
         SeqlabError: the file is damaged, or holds something else.
     """
     try:
-        with path.open("rb") as stream, arrays(stream) as file:
+        with opened(path) as stream, arrays(stream) as file:
             about = parsed(str(file["about"]))
-            pieces = {name: _Pieces(file[name]) for name in file.files if name != "about"}
-        values = pieces["values"].rest
-        if values.ndim != 1 or values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise ValueError("its values are not a row of finite numbers")
+            pieces = {name: _Pieces(file[name], name) for name in file.files if name != "about"}
+        panel = about["panel"]
+        if not about["series"] or not isinstance(panel, str | None):
+            raise ValueError("it describes no series")
         series = tuple(_series(one, pieces) for one in about["series"])
         if any(len(piece.rest) for piece in pieces.values()):
             raise ValueError("it holds more than it describes")
@@ -71,18 +74,21 @@ def read(path: Path) -> Series | Panel:
         TypeError,
         AttributeError,
         EOFError,
+        OverflowError,
         zipfile.BadZipFile,
     ) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
-    if about["panel"] is None:
-        return series[0]
-    return Panel(about["panel"], series)
+    return series[0] if panel is None else Panel(panel, series)
 
 
 class _Pieces:
     """An array from which pieces are taken, one after the other."""
 
-    def __init__(self, array: np.ndarray) -> None:
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        if array.ndim != 1 or array.dtype.kind != KINDS[name] or not np.isfinite(array).all():
+            raise ValueError(f"its {name} are not a row of finite numbers")
+        if KINDS[name] == "f" and len(array) and np.abs(array).max() > LARGEST:
+            raise ValueError(f"its {name} are more than float32 holds")
         self.rest = array
 
     def take(self, shape: Sequence[int]) -> np.ndarray:
@@ -110,7 +116,20 @@ def _about(series: Series) -> dict[str, Any]:
     return about
 
 
+def _check(about: dict[str, Any]) -> None:
+    """Refuse what does not describe a series."""
+    rows, past, future = about["rows"], about["shapes"].get("past"), about["shapes"].get("future")
+    counts = [about[name] for name in ("season", "test_rows") if about[name] is not None]
+    texts = [about["name"], *about["categories"]]
+    plain = all(type(n) is int and 0 < n < 2**31 for n in (rows, *counts))
+    if not plain or not all(isinstance(text, str) for text in texts):
+        raise ValueError("it does not describe a series")
+    if (past and past[0] != rows) or (future and future[0] < rows):
+        raise ValueError("its columns are not as long as its values")
+
+
 def _series(about: dict[str, Any], pieces: dict[str, _Pieces]) -> Series:
+    _check(about)
     rows = about["rows"]
     values = pieces["values"].take([rows])
     times = _times(pieces["times"].take([rows]), about) if "zone" in about else None

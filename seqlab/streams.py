@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seqlab._bounded_files import arrays
+from seqlab._bounded_files import arrays, opened
 from seqlab._loop import check_cell
 from seqlab._states import check_parts, state_spec
 from seqlab._tensorflow import keras
@@ -69,7 +69,7 @@ def load_state(path: str | PathLike[str], cell: Any) -> Any:
     spec = state_spec(cell)
     wanted = keras.tree.flatten(spec)
     try:
-        with Path(path).open("rb") as stream, arrays(stream) as file:
+        with opened(Path(path)) as stream, arrays(stream) as file:
             structure = str(file["structure"])
             parts = [file[f"part_{i}"] for i in range(len(file.files) - 1)]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

@@ -71,6 +71,8 @@ def _check_file(path: Path) -> None:
         raise SeqlabError("this is a folder. Name one file")
     if not path.exists():
         raise SeqlabError("no such file. `seqlab data` lists the series that need none")
+    if not path.is_file():  # a pipe would be waited for
+        raise SeqlabError("not a file. Name one, which can be read twice")
 
 
 def _first_line(error: BaseException) -> str:

@@ -18,12 +18,14 @@ from seqlab.errors import SeqlabError
 from seqlab.repair import Repair, lines
 from seqlab.series import Series
 
-__all__ = ["column_of", "in_pandas", "read", "read_frame", "times_of"]
+__all__ = ["LARGEST", "check_size", "column_of", "in_pandas", "read", "read_frame", "times_of"]
 
 # Rows in the usual season of a pandas frequency, less its anchor (W-SUN is W).
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
 _SEASONS |= dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12)
 _SEASONS |= dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4)
+LARGEST = float(np.finfo(np.float32).max)
+YEARS = 1678, 2261  # the first and the last that 64 bits of nanoseconds hold as a whole
 
 
 def read(path: str | Path, target: str | None = None, missing: str = "error") -> Series:
@@ -130,7 +132,23 @@ def _numbers(column: pd.Series, name: Any) -> np.ndarray:
     if infinite.any():
         row = int(infinite.argmax())
         raise SeqlabError(f"row {row + 1}, column {name!r}: infinite value. Correct or empty it")
+    check_size(values, name)
     return values
+
+
+def check_size(values: np.ndarray, name: Any) -> None:
+    """Refuse values ``[N]`` that a network's numbers do not hold.
+
+    Raises:
+        SeqlabError: naming the first.
+    """
+    large = np.abs(values) > LARGEST
+    if large.any():
+        row = int(large.argmax())
+        raise SeqlabError(
+            f"row {row + 1}, column {name!r}: {values[row]:g} is more than {LARGEST:.2g}, the most that"
+            " float32 holds. Write the column in a larger unit"
+        )
 
 
 def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.DatetimeIndex | None:
@@ -157,6 +175,7 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
                 " Correct it; all must be there, in one form, best as 2024-12-31"
             )
         _check_zones(column, name)
+        _check_years(times, name)
         return pd.DatetimeIndex(times, name=name)
     if time is not None:
         raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
@@ -175,6 +194,17 @@ def _check_zones(column: pd.Series, name: Any) -> None:
         raise SeqlabError(
             f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is of another time zone than"
             f" {column.iloc[0]!r}. Write all times in one zone, UTC say"
+        )
+
+
+def _check_years(times: pd.Series, name: Any) -> None:
+    """Refuse times that do not fit into 64 bits of nanoseconds, as runs keep them."""
+    far = ~times.dt.year.between(*YEARS).to_numpy()
+    if far.any():
+        row = int(far.argmax())
+        raise SeqlabError(
+            f"row {row + 1}, column {name!r}: {times.iloc[row]} is not in the years {YEARS[0]} to"
+            f" {YEARS[1]}. Correct it, or leave the column out"
         )
 
 

@@ -5,7 +5,6 @@ chunk as one of its steps; inside, a loop in the graph takes an optimizer step p
 own ``train_step``. For small models most of the time of a step is the hand-over of its batch.
 """
 
-import csv
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,12 +15,13 @@ import numpy as np
 from seqlab import runs
 from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
+from seqlab._leftovers import discard, sweep
 from seqlab._lock import alone
 from seqlab._replicas import together
 from seqlab._signals import Signals
 from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
-from seqlab.callbacks import Keeper
+from seqlab.callbacks import Keeper, write_history
 from seqlab.config import Config, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
@@ -129,18 +129,34 @@ def fit(
         SeqlabError: loss or gradient are not finite; another process trains in this folder.
         KeyboardInterrupt: a signal came; `_signals.Interrupted`, which has its number.
     """
+    with _own(folder, config):
+        return _fit(Task(model, loss, tuple(metrics)), data, config, folder, callbacks)
+
+
+def _own(folder: Path, config: TrainConfig) -> Any:
+    """Inside, nobody else trains in this folder; of several workers it is the chief's."""
+    return alone(folder) if join(config) else nullcontext()
+
+
+def _fit(
+    made: Task,
+    data: Parts,
+    config: TrainConfig,
+    folder: Path,
+    callbacks: Sequence[Any],
+    history: Path | None = None,
+) -> dict[str, list[float]]:
     spread = chosen(config.strategy)
-    spread.check(config.batch, loss)
-    ours = alone(folder) if spread.chief else nullcontext()
-    with ours, Signals() as signals, together(spread):
+    spread.check(config.batch, made.loss)
+    with Signals() as signals, together(spread):
         spread.compare(lambda: _facts(config, data))
         steps = count_steps(config, len(data.train))
-        made = Task(model, loss, tuple(metrics))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
         trainer.spread = spread
         if config.precise_bn is not None:
-            trainer.statistics = _statistics(model, data.train, config)
-        keeper = Keeper(trainer, folder, config, data.validation is not None, signals)
+            trainer.statistics = _statistics(made.model, data.train, config)
+        selects = data.validation is not None
+        keeper = Keeper(trainer, folder, config, selects, signals, history)
         _loop(trainer, keeper, data, config, callbacks)
         return keeper.finish()
 
@@ -182,18 +198,46 @@ def fitted(
     config: Config, data: Parts, folder: Path, callbacks: Sequence[Any] = ()
 ) -> tuple[Any, dict[str, list[float]]]:
     """A new model of this config, trained: it and its history. Arguments and errors as of `fit`."""
+    with _own(folder, config.train):
+        return _fitted(config, data, folder, callbacks)
+
+
+@own_errors()
+@new_graphs()
+def _fitted(
+    config: Config,
+    data: Parts,
+    folder: Path,
+    callbacks: Sequence[Any],
+    history: Path | None = None,
+) -> tuple[Any, dict[str, list[float]]]:
     keras.utils.set_random_seed(config.train.seed)
     made = task(config, data, count_steps(config.train, len(data.train)))
-    history = fit(made.model, data, config.train, folder, callbacks, made.loss, made.metrics)
-    return made.model, history
+    return made.model, _fit(made, data, config.train, folder, callbacks, history)
+
+
+def _kept(run: Run, data: Parts, callbacks: Sequence[Any], folder: Path) -> Any:
+    """The model, trained; it and its history are in the run's folder."""
+    table = run.path / "history.csv"
+    with alone(folder):
+        sweep(run)
+        try:
+            model, history = _fitted(run.config, data, folder, callbacks, table)
+        except Exception:
+            discard(run)
+            raise
+        write_history(table, history)
+        with runs.written(run.path / "model.keras") as temporary:
+            model.save(temporary)
+    return model
 
 
 def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
-    model, history = fitted(run.config, data, run.path / "checkpoints", callbacks)
+    folder = run.path / "checkpoints"
     if join(run.config.train):
-        _write_history(run.path / "history.csv", history)
-        with runs.written(run.path / "model.keras") as temporary:
-            model.save(temporary)
+        model = _kept(run, data, callbacks, folder)
+    else:  # a worker, which writes nothing
+        model, _ = _fitted(run.config, data, folder, callbacks)
     finished = Run(run.path, run.config)
     # At hand, so not read again.
     finished.__dict__.update(model=model, split=data, data=data.data)
@@ -237,10 +281,3 @@ def _bytes(input_shape: Any) -> int:
     """That the inputs of one row take."""
     shapes = input_shape.values() if isinstance(input_shape, dict) else [input_shape]
     return 4 * sum(int(np.prod(shape)) for shape in shapes)
-
-
-def _write_history(path: Path, history: dict[str, list[float]]) -> None:
-    with runs.written(path) as temporary, temporary.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(history)
-        rows.writerows(zip(*history.values(), strict=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqlab import image_commands
 from seqlab._cluster import chief
+from seqlab._told import told
 from seqlab.commands import draw, show, train_run
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
@@ -60,7 +61,7 @@ def _seeds(config: Config, options: Namespace) -> None:
     quiet, found = options.quiet or options.json, []
     for seed in range(config.train.seed, config.train.seed + options.seeds):
         if not quiet:
-            say(f"Seed {seed}")
+            told(f"Seed {seed}")
         out = str(Path(options.out) / f"seed-{seed}") if options.out else None
         same = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
         run = train_run(same, out, options.resume, quiet, options.tensorboard, options.device)

@@ -13,6 +13,7 @@ OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 MOMENTUM = ("sgd", "rmsprop")  # optimizers that have it
 PRECISIONS = ("float32", "mixed_bfloat16")
 SPREADS = ("auto", "one", "mirrored", "multiworker")
+MOST_STEPS, MOST_EVALUATIONS = 10**9, 10**6  # whose edges still fit into memory
 SCHEDULES = ("cosine", "exponential", "constant", "one-cycle", "plateau")
 
 
@@ -46,7 +47,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "patience", "precise_bn"):
             if getattr(self, name) is not None:
-                check_positive(name, getattr(self, name))
+                check_positive(name, getattr(self, name), most=MOST_STEPS)
         for name in ("clip", "decay", "weight_decay"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name), float)
@@ -55,7 +56,7 @@ class TrainConfig:
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_positive("learning_rate", self.learning_rate, float)
         check_choice("schedule", self.schedule, SCHEDULES)
-        check_positive("evaluations", self.evaluations)
+        check_positive("evaluations", self.evaluations, most=MOST_EVALUATIONS)
         check_fraction("momentum", self.momentum)
         if self.ema is not None:
             check_fraction("ema", self.ema)

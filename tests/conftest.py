@@ -10,6 +10,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+OUTCOMES = {
+    "faults": "{} faults, the same bits after each",
+    "malformed": "{} malformed inputs: all answered",
+}
 
 
 @pytest.fixture
@@ -22,14 +26,15 @@ def shared_data() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How many faults of each kind tests/faults has made and trainings have survived."""
-    made = Counter()
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in report.user_properties:
-            if name == "faults":
-                number, kind = value.split(" ", 1)
-                made[kind] += int(number)
-    if made:
-        terminalreporter.section(f"{sum(made.values())} faults, the same bits after each")
-        for kind, number in made.items():
-            terminalreporter.write_line(f"{number:4} {kind}")
+    """How many faults of each kind tests/faults has made, and what came of them."""
+    for name, outcome in OUTCOMES.items():
+        made = Counter()
+        for report in terminalreporter.stats.get("passed", []):
+            for found, value in report.user_properties:
+                if found == name:
+                    number, kind = value.split(" ", 1)
+                    made[kind] += int(number)
+        if made:
+            terminalreporter.section(outcome.format(sum(made.values())))
+            for kind, number in made.items():
+                terminalreporter.write_line(f"{number:4} {kind}")

@@ -18,7 +18,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
-    ["augmentation", "_lock", "_signals", "_plain_values", "_cluster"],
+    ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values", "_cluster"],
     ["image_config", "train_config"],
     [
         "config",
@@ -85,7 +85,7 @@ ORDER = [
         "_graph_scaling",
         "_onnx_graph",
     ],
-    ["panel_tables", "series_files", "options", "cuts"],
+    ["panel_tables", "series_files", "options", "cuts", "_sizes"],
     ["splits"],
     [
         "datasets",
@@ -111,7 +111,7 @@ ORDER = [
     ["tasks"],
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
-    ["checkpoints", "predict", "image_predict", "streams", "tf1"],
+    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
     ["forecasts", "intervals", "weights", "_raw_graphs"],
     ["_export_formats"],
     ["export"],
@@ -171,6 +171,7 @@ LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
 LIGHT += ["train_config", "bases", "_pictures"]
 LIGHT += ["_lock", "_signals", "_cluster", "_train_run"]
+LIGHT += ["_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 

@@ -1,0 +1,51 @@
+"""What a training on series needs at least, beside what there is: known before anything is made of it."""
+
+import os
+from pathlib import Path
+
+from seqlab.config import Config
+from seqlab.errors import SeqlabError
+
+__all__ = ["check_memory", "least_memory", "machine_memory"]
+
+LINEAR = ("mingru", "minlstm")  # whose first layer multiplies its state by no matrix
+COPIES = 3  # of each weight: itself, its gradient, the best so far
+BYTES = 4  # of a float32
+GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
+
+
+def check_memory(config: Config) -> None:
+    """Refuse sizes that cannot be trained here, whatever the data are.
+
+    Raises:
+        SeqlabError: naming them, and how much they need.
+    """
+    least, have = least_memory(config), machine_memory()
+    if have is not None and least > have:
+        model, data = config.model, config.data
+        raise SeqlabError(
+            f"{model.layers} layers of {model.hidden} units, on batches of {config.train.batch} windows"
+            f" of {data.window} rows, need at least {least // 10**9} GB of memory, and {have // 10**9}"
+            " are here. Use a smaller --hidden, --layers, --batch or --window"
+        )
+
+
+def least_memory(config: Config) -> int:
+    """Bytes: of the weights between a layer's units, and of what each layer says at each step."""
+    model, data, batch = config.model, config.data, config.train.batch
+    squares = model.layers - (model.cell in LINEAR)
+    steps = max(1, data.window // (model.segment or 1)) if data.layout == "steps" else 1
+    outputs = batch * (data.window + steps * model.hidden * model.layers)
+    return BYTES * (COPIES * squares * model.hidden**2 + outputs)
+
+
+def machine_memory() -> int | None:
+    """Bytes that this machine, or container, has; None where that cannot be known."""
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None
+    try:
+        return min(there, int(GROUP.read_text()))
+    except (OSError, ValueError):  # no container, or one without a bound
+        return there
