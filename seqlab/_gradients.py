@@ -22,9 +22,12 @@ class _Checked:
 
     Attributes:
         norms: the sum of these norms, before clipping; whoever reads it begins it anew.
+        there: for each variable, whether the last gradients that `gradients` gave had one of it.
     """
 
     global_clipnorm: float | None
+    there: tuple[bool, ...] = ()
+    _take: Callable[[Any], None] | None = None
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -32,8 +35,20 @@ class _Checked:
             0.0, trainable=False
         )  # of TensorFlow: Keras counts its own as state
 
+    @contextmanager
+    def gradients(self) -> Iterator[list[Any]]:
+        """Inside, Keras' training step leaves its gradients here, and nothing is applied."""
+        found: list[Any] = []
+        self._take = found.extend  # a list Keras would copy
+        try:
+            yield found
+        finally:
+            self._take, self.there = None, tuple(gradient is not None for gradient in found)
+
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
         """As Keras', which computes the same norm, and clips by it, in the same numbers."""
+        if self._take is not None:
+            return self._take(grads)
         squares = [ops.sum(ops.square(g)) for g in grads if g is not None]
         norm = tf.debugging.check_numerics(ops.sqrt(ops.sum(ops.stack(squares))), NOT_FINITE)
         bound, self.global_clipnorm = self.global_clipnorm, None  # it is done here

@@ -70,7 +70,9 @@ class Images:
         prepare = preprocessing.evaluation(self.augmentation)
         return ahead(found.map(lambda images, labels: (prepare(images), labels)))
 
-    def training(self, batch: int, seed: int, edges: Sequence[int]) -> Any:
+    def training(
+        self, batch: int, seed: int, edges: Sequence[int], rows: slice = slice(None)
+    ) -> Any:
         """Shuffled and augmented batches, as a ``tf.data.Dataset`` of chunks.
 
         Every epoch is a new permutation, and epochs follow each other without a gap, so every batch is
@@ -81,6 +83,7 @@ class Images:
             batch: B.
             seed: of the permutations and of the augmentation.
             edges: the steps at which chunks begin, and the one where the last ends (exclusive).
+            rows: of each batch, those that are given: the share of one worker.
 
         Returns:
             Elements (images float32 ``[K, B, height, width, C]``, labels int32 ``[K, B]``).
@@ -93,7 +96,8 @@ class Images:
 
         def make(i: int) -> tuple[np.ndarray, ...]:
             indices = order.take(edges[i] * batch, edges[i + 1] * batch).reshape(-1, batch)
-            return *self._take(indices), *_draws(seed, range(edges[i], edges[i + 1]), batch)
+            draws, orders = _draws(seed, range(edges[i], edges[i + 1]), batch)
+            return *self._take(indices[:, rows]), draws[:, rows], orders
 
         prepare = preprocessing.training(self.augmentation)
         chunks = elements(len(edges) - 1, make)

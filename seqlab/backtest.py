@@ -158,7 +158,8 @@ def _retrained(
 
     horizon, made, kind = run.config.data.horizon, [], "none"
     data_config = replace(run.config.data, test=str(horizon), look_back=True)
-    config = replace(run.config, data=data_config)
+    alone = replace(run.config.train, strategy="one")
+    config = replace(run.config, data=data_config, train=alone)
     for k in progress(range(min(map(len, origins)))):
         known = _known(run, [int(of[k]) for of in origins], horizon, rows)
         cut = split(known, data_config, config.needs)

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,7 @@ class Keeper(keras.callbacks.Callback):
         self.stopped = False
         self.running: list[np.ndarray] = []  # of a stretch that is to be gone on with
         self.chunks = self.left = 0  # of a stretch, and of the present one
+        self.spread = trainer.spread
 
     def begin(self, first: dict[str, float]) -> None:
         """Take up the newest checkpoint, or write the first: if the folder is not writable, say so now.
@@ -60,15 +62,31 @@ class Keeper(keras.callbacks.Callback):
         Args:
             first: what was measured before any step.
         """
-        kept = checkpoints.take_up(self.folder, self._variables())
+        chief = self.spread.chief
+        kept = checkpoints.take_up(self.folder, self._variables()) if chief else None
         if kept is not None:
             self.progress, self.best, self.running = kept
             self._check_kept(kept)
-            self.stopped = self._patience_is_over()
-            return
-        held = {f"val_{name}": value for name, value in first.items() if self.selects}
-        self._record({**first, **held})
-        self._save()
+        elif chief:
+            held = {f"val_{name}": value for name, value in first.items() if self.selects}
+            self._record({**first, **held})
+            self._save()
+        if self.spread.workers > 1:
+            self._share()
+        self.stopped = self._patience_is_over()
+
+    def _share(self) -> None:
+        """Give the chief's checkpoint to the other workers, which need not see its folder."""
+        path = checkpoints.newest(self.folder) if self.spread.chief else None
+        data = self.spread.sent(path.read_bytes() if path else b"")
+        if path is None:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, "sent.npz")
+                file.write_bytes(data)
+                kept = checkpoints.restore(file, self._variables())
+            self.progress, self.best, self.running = kept
+        state = checkpoints.state_of(self.trainer)
+        self.spread.own_chance([v for v in state if v.name == "seed_generator_state"])
 
     def _check_kept(self, kept: checkpoints.Kept) -> None:
         """Refuse now what would be refused when it is used."""
@@ -102,7 +120,7 @@ class Keeper(keras.callbacks.Callback):
         del logs
         if batch + 1 == self.left:  # of a stretch begun in its middle Keras does not know the end
             self.trainer.stop_training = True
-        elif self.signals.number:
+        elif self._signal():
             self.progress.step = int(self.trainer.optimizer.iterations)
             self._save([np.asarray(variable) for variable in self._measures()])
             self._leave()
@@ -113,12 +131,12 @@ class Keeper(keras.callbacks.Callback):
         self.progress.step = int(self.trainer.optimizer.iterations)
         if not self.selects:  # or else the evaluation before has taken them
             self.trainer.take_statistics()
-        self._record(logs or {})
+        self._record(self.spread.of_chief(logs or {}))
         if self.config.schedule == "plateau":
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
             self.trainer.optimizer.learning_rate.assign(at_plateau(self.config, losses))
         self._save()
-        if self.signals.number:
+        if self._signal():
             self._leave()
         self.stopped, self.left = self._patience_is_over(), self.chunks
         self.trainer.stop_training = self.stopped
@@ -155,6 +173,13 @@ class Keeper(keras.callbacks.Callback):
             self.progress.best_loss, self.progress.best_step = selected, step
             self.best = self.trainer.evaluated
 
+    def _signal(self) -> int:
+        """The signal that came, to this process or to another worker; 0 for none."""
+        number = self.spread.agreed(self.signals.number)
+        if number:  # or one that has come meanwhile would be forgotten
+            self.signals.number = number
+        return number
+
     def _leave(self) -> None:
         raise Interrupted(
             f"interrupted; {self.folder} has the checkpoint of step {self.progress.step}",
@@ -162,6 +187,8 @@ class Keeper(keras.callbacks.Callback):
         )
 
     def _save(self, running: Sequence[np.ndarray] = ()) -> None:
+        if not self.spread.chief:
+            return
         try:
             checkpoints.save(
                 self.folder,

@@ -1,6 +1,5 @@
 """What each command does; TensorFlow, pandas, matplotlib and rich are loaded where they are needed."""
 
-import dataclasses
 import json
 from argparse import Namespace
 from contextlib import nullcontext
@@ -8,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
+from seqlab._cluster import of_environment
 from seqlab._signals import Interrupted, number_of
-from seqlab._told import told
-from seqlab.config import Config
+from seqlab._train_run import progress, train_run
 from seqlab.errors import SeqlabError
 from seqlab.options import make_data_config, make_search, train_command
 from seqlab.terminal import lay_out, say, searching, tracked
@@ -30,57 +29,13 @@ __all__ = [
 ]
 
 
-def train_run(
-    config: Config,
-    out: str | None,
-    resume: bool = False,
-    quiet: bool = False,
-    tensorboard: bool = False,
-) -> Any:
-    """Train with a progress bar, from the beginning or from where an equal run was interrupted.
-
-    With `tensorboard`, also write files for it into the run's folder.
-    """
-    from seqlab import runs as folders
-    from seqlab.checkpoints import newest, step_of
-    from seqlab.run_data import parts
-
-    run = _unfinished(config, out) if resume else None
-    if run is None:
-        whole, split = parts(config)
-        run = folders.create(config, whole, Path(out) if out else None, split)
-    elif run.finished:
-        if not quiet:
-            say(f"{run.path}: finished already; nothing to resume")
-        return run
-    shown: list[Any] = []
-    try:
-        from seqlab import _parts
-        from seqlab import train as trainer
-
-        if config.kind == "series":  # whose operations are small
-            _parts.set_threads(8 * config.model.hidden**2)
-        elif not quiet:
-            told(*image_commands.notes(run))
-
-        shown += [] if quiet else [_progress(), *_diagnosis(run)]
-        return trainer.resume(run, [*shown, *(_events(run) if tensorboard else [])])
-    except KeyboardInterrupt as error:
-        kept = newest(run.path / "checkpoints")
-        step = step_of(kept) if kept else 0
-        raise Interrupted(
-            f"interrupted; {run.path} keeps the checkpoint of step {step}."
-            " Go on with the same command and --resume",
-            number_of(error),
-        ) from None
-    finally:
-        for callback in shown:  # Keras does not call this when something is raised
-            callback.on_train_end()
-
-
 def tune(options: Namespace) -> None:
     """``seqlab tune``: a search for options, and a run with the best of them."""
     config, searched = make_search(options)
+    if of_environment("auto") is not None:
+        raise SeqlabError(
+            "TF_CONFIG names several workers, and a search runs on one machine. Unset TF_CONFIG for it"
+        )
     from seqlab import _parts, tuning
     from seqlab.datasets import load
 
@@ -99,7 +54,7 @@ def tune(options: Namespace) -> None:
                 data,
                 report or (lambda _: None),
             )
-        run = tuning.train_best(found, data, [] if quiet else [_progress()])
+        run = tuning.train_best(found, data, [] if quiet else [progress()])
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"interrupted; {folder} keeps the trials that are done. Go on with the same command",
@@ -268,51 +223,3 @@ def draw(run: Any, score: Any, file: Path | None = None) -> list[Path]:
 
     figures = plots.all_of(run, score)
     return [plots.save(figures["prediction.png"], file)] if file else plots.save_all(run, figures)
-
-
-def _unfinished(config: Config, out: str | None) -> Any:
-    """The run to go on with: in this folder, or the newest of this config that is not finished."""
-    from seqlab import runs as folders
-
-    if out:
-        run = folders.load(out) if Path(out, "config.json").exists() else None
-        if run is not None and run.config != config:
-            raise SeqlabError(
-                f"{out}: made with other options ({_difference(run.config, config)})."
-                " Repeat its command, or use another --out"
-            )
-        return run
-    equal = [run for run in folders.listed() if run.config == config]
-    return next((run for run in reversed(equal) if not run.finished), equal[-1] if equal else None)
-
-
-def _difference(one: Config, other: Config) -> str:
-    parts = []
-    for field in dataclasses.fields(Config):
-        old, new = (dataclasses.asdict(getattr(c, field.name)) for c in (one, other))
-        parts += [
-            f"{name} {old[name]!r}, now {new[name]!r}" for name in old if old[name] != new[name]
-        ]
-    return "; ".join(parts)
-
-
-def _diagnosis(run: Any) -> list[Any]:
-    if run.config.kind != "images":
-        return []
-    from seqlab.diagnostics import Diagnosis
-
-    return [Diagnosis(run.split, told)]
-
-
-def _events(run: Any) -> list[Any]:
-    from seqlab.event_files import FOLDER, EventFiles
-
-    return [EventFiles(run.path / FOLDER)]
-
-
-def _progress() -> Any:
-    import sys
-
-    from seqlab.callbacks import ProgressBar, ProgressLines
-
-    return ProgressBar() if sys.stdout.isatty() else ProgressLines()

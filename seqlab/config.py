@@ -11,7 +11,7 @@ from seqlab._bounded_files import parsed
 from seqlab._plain_values import plain_values
 from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
 from seqlab.image_config import ImageConfig, NetworkConfig
-from seqlab.train_config import OPTIMIZERS, PRECISIONS, SCHEDULES, TrainConfig
+from seqlab.train_config import OPTIMIZERS, PRECISIONS, SCHEDULES, SPREADS, TrainConfig
 
 __all__ = [
     "CELLS",
@@ -30,6 +30,7 @@ __all__ = [
     "SCHEDULES",
     "SEARCHED",
     "SHORT",
+    "SPREADS",
     "STRATEGIES",
     "TRANSFORMS",
     "WEIGH",

@@ -48,7 +48,8 @@ def check_kind(options: Namespace) -> None:
         SeqlabError: naming the first of them.
     """
     images = is_images(options)
-    wrong = sorted(given(options) & (SERIES_ONLY if images else IMAGES_ONLY))
+    devices = {"--strategy"} if getattr(options, "spread", None) is not None else set()
+    wrong = sorted((given(options) - devices) & (SERIES_ONLY if images else IMAGES_ONLY))
     if wrong:
         other, own = ("series", "images") if images else ("images", "series")
         who = options.model if options.model in NETWORKS else options.data

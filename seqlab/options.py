@@ -60,9 +60,10 @@ def make_train_config(options: Namespace) -> TrainConfig:
 
 def _given(options: Namespace) -> dict[str, Any]:
     """The fields of TrainConfig that were written out."""
+    spread = getattr(options, "spread", None)
     return {
         name: getattr(options, name) for name in TRAINING if f"--{_flag(name)}" in options.given
-    }
+    } | ({} if spread is None else {"strategy": spread})
 
 
 def make_search(options: Namespace) -> tuple[Config, tuple[str, ...]]:

@@ -6,6 +6,7 @@ own ``train_step``. For small models most of the time of a step is the hand-over
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
 from seqlab._leftovers import discard, sweep
 from seqlab._lock import alone
+from seqlab._replicas import together
 from seqlab._signals import Signals
+from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper, write_history
 from seqlab.config import Config, TrainConfig
@@ -38,6 +41,7 @@ __all__ = [
     "evaluated_rows",
     "fit",
     "fitted",
+    "join",
     "load_run",
     "make_optimizer",
     "resume",
@@ -66,13 +70,26 @@ def start(
     Raises:
         SeqlabError: data, sizes or folder that cannot be used.
     """
+    chief = join(config.train)  # before anything is computed
     whole, data = parts(config) if data is None else (data.data, data)
-    return _train(runs.create(config, whole, out, data), data, callbacks)
+    run = runs.create(config, whole, out, data) if chief else Run(out or Path(), config)
+    return _train(run, data, callbacks)
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
     """Go on from a run's newest checkpoint; the result is that of a run without interruption."""
     return run if run.finished else _train(run, run.split, callbacks)
+
+
+def join(config: TrainConfig) -> bool:
+    """Meet the workers that ``TF_CONFIG`` names, if the strategy takes them; whether this is the chief.
+
+    A program that builds a model by itself calls it before TensorFlow computes anything; `start` does it.
+
+    Raises:
+        SeqlabError: ``TF_CONFIG`` is wrong, workers do not come, or TensorFlow computes already.
+    """
+    return chosen(config.strategy).chief
 
 
 @own_errors()
@@ -112,8 +129,13 @@ def fit(
         SeqlabError: loss or gradient are not finite; another process trains in this folder.
         KeyboardInterrupt: a signal came; `_signals.Interrupted`, which has its number.
     """
-    with alone(folder):
+    with _own(folder, config):
         return _fit(Task(model, loss, tuple(metrics)), data, config, folder, callbacks)
+
+
+def _own(folder: Path, config: TrainConfig) -> Any:
+    """Inside, nobody else trains in this folder; of several workers it is the chief's."""
+    return alone(folder) if join(config) else nullcontext()
 
 
 def _fit(
@@ -124,9 +146,13 @@ def _fit(
     callbacks: Sequence[Any],
     history: Path | None = None,
 ) -> dict[str, list[float]]:
-    with Signals() as signals:
+    spread = chosen(config.strategy)
+    spread.check(config.batch, made.loss)
+    with Signals() as signals, together(spread):
+        spread.compare(lambda: _facts(config, data))
         steps = count_steps(config, len(data.train))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
+        trainer.spread = spread
         if config.precise_bn is not None:
             trainer.statistics = _statistics(made.model, data.train, config)
         selects = data.validation is not None
@@ -149,13 +175,15 @@ def _loop(
     if position == len(at) - 1 or keeper.stopped:
         return
 
+    rows = trainer.spread.rows(config.batch)
+
     def explained() -> str:
         kept = f"{keeper.folder} has the weights of step {keeper.progress.step}"
         return f"{explain(trainer, data.train, config)}. {kept}"
 
     with finite(explained):
         trainer.fit(
-            data.train.training(config.batch, config.seed, at[position:]),
+            data.train.training(config.batch, config.seed, at[position:], rows),
             epochs=(len(at) - 1) // chunks,
             initial_epoch=position // chunks,
             steps_per_epoch=chunks,
@@ -170,7 +198,7 @@ def fitted(
     config: Config, data: Parts, folder: Path, callbacks: Sequence[Any] = ()
 ) -> tuple[Any, dict[str, list[float]]]:
     """A new model of this config, trained: it and its history. Arguments and errors as of `fit`."""
-    with alone(folder):
+    with _own(folder, config.train):
         return _fitted(config, data, folder, callbacks)
 
 
@@ -188,8 +216,9 @@ def _fitted(
     return made.model, _fit(made, data, config.train, folder, callbacks, history)
 
 
-def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
-    folder, table = run.path / "checkpoints", run.path / "history.csv"
+def _kept(run: Run, data: Parts, callbacks: Sequence[Any], folder: Path) -> Any:
+    """The model, trained; it and its history are in the run's folder."""
+    table = run.path / "history.csv"
     with alone(folder):
         sweep(run)
         try:
@@ -200,10 +229,26 @@ def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
         write_history(table, history)
         with runs.written(run.path / "model.keras") as temporary:
             model.save(temporary)
+    return model
+
+
+def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
+    folder = run.path / "checkpoints"
+    if join(run.config.train):
+        model = _kept(run, data, callbacks, folder)
+    else:  # a worker, which writes nothing
+        model, _ = _fitted(run.config, data, folder, callbacks)
     finished = Run(run.path, run.config)
     # At hand, so not read again.
     finished.__dict__.update(model=model, split=data, data=data.data)
     return finished
+
+
+def _facts(config: TrainConfig, data: Parts) -> list[bytes]:
+    """What tells trainings apart: options, how many rows there are, and the first of them."""
+    rows = keras.tree.flatten(next(iter(data.train.dataset(64))))
+    about = f"{config}, {len(data.train)} rows"
+    return [about.encode(), *(np.asarray(values).tobytes() for values in rows)]
 
 
 def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
+from seqlab._cluster import chief
 from seqlab._told import told
 from seqlab.commands import draw, show, train_run
 from seqlab.config import Config
@@ -33,7 +34,9 @@ def train(options: Namespace) -> None:
 
 def _one(config: Config, options: Namespace) -> None:
     quiet = options.quiet or options.json
-    run = train_run(config, options.out, options.resume, quiet, options.tensorboard)
+    run = train_run(config, options.out, options.resume, quiet, options.tensorboard, options.device)
+    if not chief(config.train.strategy):
+        return
     end = image_commands.finish if config.kind == "images" else _finish
     score, pictures = end(run, quiet)
     if options.json:
@@ -61,8 +64,11 @@ def _seeds(config: Config, options: Namespace) -> None:
             told(f"Seed {seed}")
         out = str(Path(options.out) / f"seed-{seed}") if options.out else None
         same = dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
-        run = train_run(same, out, options.resume, quiet, options.tensorboard)
-        found.append((run, _scored(run)))
+        run = train_run(same, out, options.resume, quiet, options.tensorboard, options.device)
+        if chief(config.train.strategy):
+            found.append((run, _scored(run)))
+    if not found:
+        return
     from seqlab.seeds import gather
 
     made = gather([run for run, _ in found], found[0][1])

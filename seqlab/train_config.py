@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
 
-__all__ = ["MOMENTUM", "OPTIMIZERS", "PRECISIONS", "SCHEDULES", "TrainConfig"]
+__all__ = ["MOMENTUM", "OPTIMIZERS", "PRECISIONS", "SCHEDULES", "SPREADS", "TrainConfig"]
 
 OPTIMIZERS = ("adam", "adagrad", "rmsprop", "sgd")
 MOMENTUM = ("sgd", "rmsprop")  # optimizers that have it
 PRECISIONS = ("float32", "mixed_bfloat16")
+SPREADS = ("auto", "one", "mirrored", "multiworker")
 MOST_STEPS, MOST_EVALUATIONS = 10**9, 10**6  # whose edges still fit into memory
 SCHEDULES = ("cosine", "exponential", "constant", "one-cycle", "plateau")
 
@@ -39,6 +40,9 @@ class TrainConfig:
     precise_bn: int | None = None  # rows whose statistics batch normalisation is evaluated with
     warm_up: float | None = None  # share of steps to rise in; None: as the schedule does
     keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
+    strategy: str = (
+        "auto"  # one device, several, or the workers of TF_CONFIG; see docs/distributed.md
+    )
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "patience", "precise_bn"):
@@ -57,6 +61,7 @@ class TrainConfig:
         if self.ema is not None:
             check_fraction("ema", self.ema)
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("strategy", self.strategy, SPREADS)
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
             raise SeqlabError(
                 f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}"

@@ -1,6 +1,7 @@
 """The options of `seqlab train`, of which some are those of other commands and scripts, too."""
 
 import argparse
+from typing import Any
 
 from seqlab import recipes
 from seqlab.arguments import level, natural, picture, rate, share, whole
@@ -18,6 +19,7 @@ from seqlab.config import (
     SCHEDULES,
     SEARCHED,
     SHORT,
+    SPREADS,
     STRATEGIES,
     TRANSFORMS,
     WEIGH,
@@ -26,6 +28,7 @@ from seqlab.image_config import MEMORY, NETWORKS, PIXELS
 
 __all__ = ["add_data_options", "add_model_options", "add_train_options", "add_tune_options"]
 
+DEVICES = ("auto", "cpu", "gpu")
 COLUMNS = {
     "past": "columns known up to the row of a forecast",
     "future": "columns known ahead, in rows behind the last value, too",
@@ -66,8 +69,20 @@ def _network(to: argparse.ArgumentParser) -> None:
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
 
 
-def add_data_options(to: argparse.ArgumentParser) -> None:
-    """Which data, and how series are cut into windows."""
+class _Strategy(argparse.Action):
+    """One option with two meanings, told apart by its value: of forecasts, and of devices."""
+
+    def __call__(self, _: Any, options: Any, value: Any, __: Any = None) -> None:
+        setattr(options, "spread" if value in SPREADS else "strategy", value)
+
+
+def add_data_options(to: argparse.ArgumentParser, spreads: tuple[str, ...] = ()) -> None:
+    """Which data, and how series are cut into windows.
+
+    Args:
+        to: a parser.
+        spreads: strategies of devices, for a command that trains.
+    """
     to.add_argument(
         "data",
         metavar="DATA",
@@ -98,9 +113,11 @@ def add_data_options(to: argparse.ArgumentParser) -> None:
     to.add_argument("--test", metavar="N|TIME", help="rows of the test part, or when it begins")
     to.add_argument(
         "--strategy",
-        choices=STRATEGIES,
+        action=_Strategy,
+        choices=(*STRATEGIES, *spreads),
         default="direct",
-        help="the horizon at once, or step by step on its own output; default: direct",
+        help="the horizon at once, or step by step on its own output; default: direct"
+        + ("; and on what to train (docs/distributed.md); default: auto" if spreads else ""),
     )
     to.add_argument("--validation", type=whole, metavar="N", help="rows of the validation part")
     to.add_argument("--weigh", choices=WEIGH, default="evenly", help="errors; default: evenly")
@@ -113,7 +130,7 @@ def add_data_options(to: argparse.ArgumentParser) -> None:
 
 def add_train_options(to: argparse.ArgumentParser) -> None:
     """All of `seqlab train`."""
-    add_data_options(to)
+    add_data_options(to, SPREADS)
     to.add_argument(
         "--model",
         choices=(*MODELS, *FORECASTERS, *NETWORKS),
@@ -220,7 +237,10 @@ def _images(to: argparse.ArgumentParser) -> None:
 
 
 def _ways(to: argparse.ArgumentParser) -> None:
-    """What else `seqlab train` can do with a config."""
+    """What else `seqlab train` can do with a config, and where."""
+    to.add_argument(
+        "--device", choices=DEVICES, default="auto", help="default: a GPU where there is one"
+    )
     to.add_argument(
         "--seeds", type=whole, metavar="N", help="train N, from --seed on; print mean and spread"
     )

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from seqlab._average import Average
-from seqlab._batch_norm import Statistics
+from seqlab._batch_norm import Statistics, normals
+from seqlab._replicas import ONE, One
 from seqlab._tensorflow import keras, tf
 from seqlab.config import TrainConfig
 from seqlab.optimizers import make_optimizer
@@ -25,30 +26,36 @@ class Trainer(keras.Model):
         average: of the weights, which evaluation then uses; None for none.
         statistics: of batch normalisation, taken anew before evaluation; None for moving ones.
         penalty: the mean of what regularisers and the like add to the loss; None where nothing does.
+        spread: the devices and workers that it runs on.
+        batch: rows of a step on all of them.
     """
 
     total_steps: int = 0
     average: Average | None = None
     statistics: Statistics | None = None
     penalty: Any = None
+    spread: One = ONE
+    batch: int = 0
 
     def train_step(self, data: Any) -> Any:
         """K of Keras' training steps."""
-        one_batch = super().train_step
+        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
 
         def step(k: Any) -> Any:
-            alone(lambda _: one_batch(tf.nest.map_structure(lambda batches: batches[k], data)))
+            one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
             if self.average is not None:
                 self.average.update(self.optimizer.iterations)
             return k + 1
 
-        # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
-        # of that sum, and with it this whole graph, as long as the process lives.
-        alone = tf.distribute.get_replica_context().merge_call
-
         count = tf.shape(tf.nest.flatten(data)[0])[0]
-        tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
+        with self.spread.joined(self.metrics_variables, self._moving()):
+            tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
         return self.get_metrics_result()
+
+    def _moving(self) -> list[Any]:
+        """Statistics of batch normalisation, and their averages: each process has those of its rows."""
+        own = [v for one in normals(self) for v in (one.moving_mean, one.moving_variance)]
+        return own if self.average is None else [*own, *self.average.holding(own)]
 
     def compute_loss(
         self,
@@ -110,7 +117,7 @@ def make_trainer(
         epoch: steps in one.
     """
     trainer = Trainer(task.model.input, task.model.output, name="trainer")
-    trainer.total_steps = steps
+    trainer.total_steps, trainer.batch = steps, config.batch
     optimizer = make_optimizer(config, steps, epoch)
     trainer.compile(optimizer, task.loss, metrics=list(task.metrics) or None, jit_compile=False)
     if config.weight_decay is not None:

@@ -179,7 +179,9 @@ class Windows:
             len(starts), lambda i: self.batch(np.arange(i * batch, min((i + 1) * batch, len(self))))
         )
 
-    def training(self, batch: int, seed: int, edges: Sequence[int]) -> Any:
+    def training(
+        self, batch: int, seed: int, edges: Sequence[int], rows: slice = slice(None)
+    ) -> Any:
         """Shuffled batches for training, as a ``tf.data.Dataset`` of chunks.
 
         Every epoch is a new permutation of the window indices that depends on the seed and the epoch
@@ -190,6 +192,7 @@ class Windows:
             batch: B.
             seed: of the permutations.
             edges: the steps at which chunks begin, and the one where the last ends (exclusive).
+            rows: of each batch, those that are given: the share of one worker.
 
         Returns:
             Elements (inputs ``[K, B, T, D]``, targets ``[K, B, P]``), K being the steps of the chunk.
@@ -198,7 +201,7 @@ class Windows:
 
         def make(i: int) -> tuple[np.ndarray, np.ndarray]:
             indices = order.take(edges[i] * batch, edges[i + 1] * batch)
-            return self.batch(indices.reshape(-1, batch))
+            return self.batch(indices.reshape(-1, batch)[:, rows])
 
         return elements(len(edges) - 1, make)
 

@@ -167,7 +167,7 @@ def test_a_flag_is_of_series_or_of_images_or_of_both():
     used = {f"--{name.replace('_', '-')}" for name in (*TRAINING, *OF_NETWORKS)}
     assert both == used - IMAGES_ONLY | {
         *("--help", "--model", "--validation", "--no-validation", "--out", "--resume", "--quiet"),
-        *("--seeds", "--find-rate", "--tensorboard", "--json"),
+        *("--seeds", "--find-rate", "--tensorboard", "--json", "--device"),
     }
 
 

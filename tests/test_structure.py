@@ -18,7 +18,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 # A module may import those to the left of it, and its neighbours in the same group.
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
-    ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values"],
+    ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values", "_cluster"],
     ["image_config", "train_config"],
     [
         "config",
@@ -53,6 +53,7 @@ ORDER = [
         "_schedules",
         "_batch_norm",
         "_average",
+        "_replicas",
         "heads",
         "_loop",
         "_states",
@@ -74,6 +75,7 @@ ORDER = [
         "image_options",
         "train_options",
         "optimizers",
+        "_strategy",
         "sequence_files",
         "_cell",
         "_fused_lstm",
@@ -138,6 +140,7 @@ ORDER = [
     ],
     ["terminal"],
     ["image_commands"],
+    ["_train_run"],
     ["commands"],
     ["train_commands", "listings", "network_commands", "inspect_commands", "export_commands"],
     ["_networks"],
@@ -167,7 +170,8 @@ LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "compariso
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
 LIGHT += ["train_config", "bases", "_pictures"]
-LIGHT += ["_lock", "_signals", "_written", "_told", "_sizes", "_leftovers"]
+LIGHT += ["_lock", "_signals", "_cluster", "_train_run"]
+LIGHT += ["_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 

@@ -1,0 +1,270 @@
+"""Several processes that train one model: the curve of one process, and equal bits after each fault."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nursery import EVERY, TINY, Training
+from test_faults import same
+
+from seqlab._cluster import Cluster, of_environment
+from seqlab.config import Config, ImageConfig, NetworkConfig, TrainConfig
+
+CLOSE = 1e-5  # of each number, relative
+SLOW = 0.05  # seconds more at each evaluation
+SHORT = TrainConfig(steps=30, batch=9, evaluations=6, ema=0.9, patience=None)
+HIT = replace(TINY, train=replace(TINY.train, steps=20 * EVERY, evaluations=20))
+SIN = Config(TINY.data, replace(TINY.model, dropout=0.0), replace(SHORT, schedule="plateau"))
+DIGITS = Config(ImageConfig("digits", augment="chapter"), NetworkConfig("mlp"), SHORT)
+NORMED = Config(ImageConfig("digits"), NetworkConfig("baseline", {"dropout": 0.0}), SHORT)
+
+
+def free_ports(count):
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def as_worker(index, ports, place, slow=0.0):
+    """In the child: one of the workers, in an empty folder of its own; slow enough to be hit."""
+    workers = [f"localhost:{port}" for port in ports]
+    task = {"type": "worker", "index": index}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+    alone_in(place / f"worker-{index}")
+    from seqlab.callbacks import Keeper
+
+    record = Keeper._record
+    Keeper._record = lambda *given: (time.sleep(slow), record(*given))
+
+
+def alone_in(folder):
+    """In the child: leave the last weights, the averaged ones and the seeds beside this empty folder."""
+    folder.mkdir(exist_ok=True)
+    os.chdir(folder)
+    from seqlab.callbacks import Keeper
+
+    finish = Keeper.finish
+
+    def noted(keeper):
+        values = [np.asarray(v) for v in (*keeper.trainer.weights, *keeper.trainer.evaluated)]
+        seeds = [np.asarray(v) for v in keeper.trainer.variables if "seed" in v.name]
+        found = finish(keeper)
+        best = (np.asarray(weight) for weight in keeper.trainer.weights)
+        np.savez(f"{folder}.npz", *values, *best, seeds=np.array(seeds))
+        return found
+
+    Keeper.finish = noted
+
+
+def on_two_devices(folder):
+    """In the child: one processor as two devices."""
+    import tensorflow as tf
+
+    (device,) = tf.config.list_physical_devices("CPU")
+    two = [tf.config.LogicalDeviceConfiguration()] * 2
+    tf.config.set_logical_device_configuration(device, two)
+    alone_in(folder)
+
+
+class Workers(ExitStack):
+    """Two trainings that are one; the second is told another --out, where nothing may appear."""
+
+    def __init__(self, place, configs=(HIT, HIT), slow=0.0):
+        super().__init__()
+        ports = free_ports(2)
+        places = (place / "run", place / "worker-1" / "run")
+        self.trainings = [
+            self.enter_context(Training(places[i], configs[i], as_worker, i, ports, place, slow))
+            for i in range(2)
+        ]
+
+    def end(self):
+        """Status and words of each."""
+        return [training.end() for training in self.trainings]
+
+
+def lost(said):
+    return "another worker has ended" in said and said.count("\n") == 1 and "--resume" in said
+
+
+def finish(place, config):
+    """Train to the end; resume where a machine was so busy that TensorFlow took a worker for dead."""
+    for _ in range(5):
+        with Workers(place, (config, config)) as workers:
+            ends = workers.end()
+        if ends == [(0, ""), (0, "")]:
+            return
+        assert any(lost(said) for _, said in ends), ends
+    raise AssertionError(f"workers were lost five times: {ends}")
+
+
+def weights(file):
+    with np.load(file) as values:
+        return [values[name] for name in values if name != "seeds"]
+
+
+def seeds(file):
+    with np.load(file) as values:
+        return values["seeds"]
+
+
+def history(path):
+    names, *rows = [line.split(",") for line in (path / "history.csv").read_text().splitlines()]
+    return names, np.array(rows, float)
+
+
+def trained_by_one(place, config, trouble=alone_in):
+    with Training(place / "run", config, trouble, place / "one") as training:
+        assert training.end() == (0, "")
+    return history(place / "run"), weights(place / "one.npz")
+
+
+def trained_by_two(place, config):
+    finish(place, config)
+    return history(place / "run"), *(weights(place / f"worker-{i}.npz") for i in range(2))
+
+
+def check_close(found, wanted):
+    assert found[0] == wanted[0]
+    np.testing.assert_allclose(found[1], wanted[1], rtol=CLOSE, atol=1e-7)
+
+
+@pytest.mark.parametrize("config", [SIN, DIGITS], ids=["sin", "digits"])
+def test_two_workers_give_the_curve_of_one_process(config, tmp_path):
+    """Nine rows a batch, so that the shares differ; with a moving average of weights."""
+    (tmp_path / "one").mkdir()
+    curve, alone = trained_by_one(tmp_path / "one", config)
+    found, first, second = trained_by_two(tmp_path, config)
+    check_close(found, curve)
+    for mine, other, wanted in zip(first, second, alone, strict=True):
+        np.testing.assert_array_equal(mine, other)
+        np.testing.assert_allclose(mine, wanted, rtol=CLOSE, atol=1e-5)
+    assert not list((tmp_path / "worker-1").iterdir()), "a worker has written something"
+
+
+def test_two_devices_give_the_curve_of_one(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    mirrored = replace(SIN, train=replace(SIN.train, strategy="mirrored"))
+    curve, alone = trained_by_one(tmp_path / "one", SIN)
+    found, both = trained_by_one(tmp_path / "two", mirrored, on_two_devices)
+    check_close(found, curve)
+    assert any((mine != wanted).any() for mine, wanted in zip(both, alone, strict=True)), (
+        "one device"
+    )
+
+
+def test_statistics_of_batch_normalisation_are_those_of_both(tmp_path):
+    """Each worker normalises its own rows; what evaluation uses is the mean, and the same for both."""
+    _, first, second = trained_by_two(tmp_path, NORMED)
+    for mine, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
+    """With dropout: SIGTERM to one, kill -9 of one, kill -9 of the chief; then both to the end."""
+    (tmp_path / "whole").mkdir()
+    _, first, second = trained_by_two(tmp_path / "whole", HIT)
+    with Workers(tmp_path, slow=SLOW) as workers:
+        workers.trainings[0].reach(EVERY)
+        workers.trainings[1].send(signal.SIGTERM)
+        ends = workers.end()
+    assert [status for status, _ in ends] == [143, 143], ends
+    for index in (1, 0):
+        with Workers(tmp_path, slow=SLOW) as workers:
+            chief = workers.trainings[0]
+            chief.reach(chief.step() + 2 * EVERY)
+            workers.trainings[index].send(signal.SIGKILL)
+            (killed, _), (status, said) = (workers.trainings[i].end() for i in (index, 1 - index))
+        assert killed == -signal.SIGKILL, "it had ended: give it more steps"
+        assert status not in (0, None) and (lost(said) or status < 0), (status, said)
+    finish(tmp_path, HIT)
+    same(tmp_path / "run", tmp_path / "whole" / "run")
+    drawn = [seeds(tmp_path / f"worker-{i}.npz") for i in range(2)]
+    np.testing.assert_array_equal(drawn[1], drawn[0] + [[1, 0]])  # each drops other outputs
+    for i, whole in enumerate((first, second)):
+        for mine, wanted in zip(weights(tmp_path / f"worker-{i}.npz"), whole, strict=True):
+            np.testing.assert_array_equal(mine, wanted)
+    record_property("faults", "1 SIGTERM of one of two workers")
+    record_property("faults", "2 kill -9 of one of two workers")
+
+
+def test_workers_with_other_options_are_refused(tmp_path):
+    other = replace(TINY, train=replace(TINY.train, seed=1))
+    with Workers(tmp_path, (TINY, other)) as workers:
+        (status, said), (other_status, other_said) = workers.end()
+    assert (status, other_status) == (2, 2), (said, other_said)
+    assert "worker 1 was given other options" in other_said and lost(said), said
+
+
+def few_seconds(index, ports, place):
+    os.environ["SEQLAB_WAIT"] = "1"
+    as_worker(index, ports, place)
+
+
+def test_a_chief_alone_does_not_wait_for_ever(tmp_path):
+    with Training(tmp_path / "run", TINY, few_seconds, 0, free_ports(2), tmp_path) as training:
+        status, said = training.end()
+    assert (
+        status == 2 and "no worker has answered from localhost:" in said and "SEQLAB_WAIT" in said
+    )
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "distributed.md"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.S)
+
+
+def bash(text, folder, **variables):
+    """What a script prints that has these programs; `seqlab` is this package's."""
+    environment = {**os.environ, **variables, "PATH": f"{folder}:{os.environ['PATH']}"}
+    command = ["bash", "-c", text]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def program(folder, name, text):
+    (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_the_first_commands_of_the_page(tmp_path):
+    program(tmp_path, "seqlab", f'exec {sys.executable} -m seqlab "$@" --steps 20 --hidden 2')
+    lines = [line[2:] for line in blocks("console")[0].splitlines() if line.startswith("$ ")]
+    text = "\n".join(lines)
+    for port, free in zip(("2222", "2223"), free_ports(2), strict=True):
+        text = text.replace(port, str(free))
+    try:
+        said = bash(text, tmp_path, PYTHONPATH=str(PAGE.parents[1]))
+    except AssertionError as error:  # as in `finish`
+        assert "heartbeat" in str(error)
+        said = bash(f"{text} --resume", tmp_path, PYTHONPATH=str(PAGE.parents[1]))
+    promised = blocks("console")[0].splitlines()[-1]
+    assert promised in said and (tmp_path / "run" / "model.keras").exists()
+
+
+def test_clusters_of_the_page_are_clusters(tmp_path, monkeypatch):
+    """Slurm's script and Kubernetes' pod, with programs that stand in for theirs."""
+    program(tmp_path, "seqlab", 'echo "$TF_CONFIG"')
+    program(tmp_path, "srun", '"$@"')
+    program(tmp_path, "scontrol", "printf 'n1\\nn2\\n'")
+    program(tmp_path, "sleep", "")
+    slurm = blocks("console")[2].partition("#!")[2].rpartition("$ sbatch")[0]
+    monkeypatch.setenv("TF_CONFIG", bash(f"#!{slurm}", tmp_path, SLURM_PROCID="1"))
+    assert of_environment("multiworker") == Cluster(("n1:2222", "n2:2222"), 1)
+    pod = blocks("yaml")[0].partition("- |\n")[2].partition("volumeMounts")[0]
+    monkeypatch.setenv("TF_CONFIG", bash(pod, tmp_path, HOSTNAME="train-1"))
+    assert of_environment("auto") == Cluster(("train-0.train:2222", "train-1.train:2222"), 1)
