@@ -1,21 +1,27 @@
-"""Exams of classification: one recipe for every file of labelled sequences.
+"""Exams of classification: one procedure for every file of labelled sequences.
 
-A sequence is scaled by the training part and cut into pieces of equal length, four in the longest one. A
-piece is a time step of an LSTM in both directions, and its last states are classified. It is trained on
-copies of the training part, warped in time, scaled and with noise. The class is that with the highest
-mean probability of five networks that differ in their random numbers.
+There are two families of networks, on sequences scaled by the training part:
 
-The recipe was chosen once, for all sets together, by five-fold cross-validation of their training parts.
-The test part is scored at the end.
+- ``pieces``: a sequence is cut into pieces of equal length, four in the longest one. A piece is a step
+  of an LSTM in both directions, and its last states are classified. It is trained on copies of the
+  training part, warped in time, scaled and with noise.
+- ``fcn``: see `_exam_fcn`.
+
+Five folds of the training part choose one of them, or both. The class is that with the highest mean
+probability of five networks, of each family chosen, that differ in their random numbers. Settings of the
+families are the same for all sets. The test part is scored at the end.
 """
 
+from functools import cache
+
+import _exam_fcn as fcn
 import numpy as np
 from _exam_fit import fit
 
 from seqlab import cells, datasets
 from seqlab._tensorflow import keras
 
-PIECES, NETWORKS = 4, 5
+PIECES, NETWORKS, FOLDS = 4, 5, 5
 UNITS, BATCH, STEPS = 64, 16, 1000
 COPIES, WARP, SCALE, NOISE = 20, 0.4, 0.2, 0.1
 
@@ -24,8 +30,35 @@ def error(file, seed, folder, quiet):
     """Percent of the test part that is classified wrongly."""
     train, test = parts(file, folder)
     seeds = range(NETWORKS * seed, NETWORKS * (seed + 1))
-    mean = sum(probabilities(train, test, each, quiet) for each in seeds)
+    families = [FAMILIES[name] for name in chosen(file, folder)]
+    mean = sum(family(train, test, each, quiet) for family in families for each in seeds)
     return 100 * float(np.mean(mean.argmax(axis=1) != test.labels))
+
+
+@cache
+def chosen(file, folder):
+    """The families with the lowest cross-entropy in cross-validation of the training part."""
+    train, _ = parts(file, folder)
+    found = {(name,): validated(family, train) for name, family in FAMILIES.items()}
+    found[tuple(FAMILIES)] = sum(found.values()) / len(found)
+    own = np.arange(len(train)), train.labels
+    losses = {names: -np.log(p[own] + 1e-6).mean() for names, p in found.items()}
+    for names, loss in losses.items():
+        wrong = np.mean(found[names].argmax(axis=1) != train.labels)
+        print(f"  {' and '.join(names)}: cross-entropy {loss:.3f}, {100 * wrong:.1f} % wrong")
+    return min(losses, key=losses.get)
+
+
+def validated(family, train):
+    """For each sequence the probabilities ``[N, K]`` of a network that has not seen it."""
+    order = np.random.default_rng(100).permutation(len(train))
+    order = order[np.argsort(train.labels[order], kind="stable")]  # each class over all folds
+    fold = np.empty(len(train), int)
+    fold[order] = np.arange(len(train)) % FOLDS
+    found = np.zeros((len(train), len(train.classes)))
+    for i in range(FOLDS):
+        found[fold == i] = family(train.take(fold != i), train.take(fold == i), 1000 + i, True)
+    return found
 
 
 def neighbour(file, folder):
@@ -49,7 +82,7 @@ def parts(file, folder):
     return train, datasets.load_sequences(folder / file.format("TEST"), train.classes)
 
 
-def probabilities(train, test, seed, quiet):
+def by_pieces(train, test, seed, quiet):
     """Train on one part; the probability of each class ``[N, K]`` for each sequence of the other."""
     keras.utils.set_random_seed(seed)
     train, test = scaled(train, test)
@@ -60,8 +93,22 @@ def probabilities(train, test, seed, quiet):
     batches = datasets.batches(copies, BATCH, seed=seed, buckets=4).repeat()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     fit(model, batches, loss, 0.003, STEPS, weight_decay=0.01, quiet=quiet)
-    inputs, _ = next(iter(datasets.batches(test, len(test))))
+    return probabilities(model, test)
+
+
+def by_fcn(train, test, seed, quiet):
+    """The same, by LSTM-FCN."""
+    train, test = scaled(train, test)
+    return probabilities(fcn.train(train, seed, quiet), test)
+
+
+def probabilities(model, part):
+    """Of each class ``[N, K]`` for each sequence."""
+    inputs, _ = next(iter(datasets.batches(part, len(part))))
     return keras.ops.convert_to_numpy(keras.ops.softmax(model(inputs)))
+
+
+FAMILIES = {"pieces": by_pieces, "fcn": by_fcn}
 
 
 def network(features, classes):
