@@ -471,7 +471,7 @@ def _parsed(text):
     """What was drawn before may be no JSON any more, or no object."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested a thousand deep
         return {}
     return found if isinstance(found, dict) else {}
 
