@@ -105,13 +105,13 @@ def test_columns_known_too_short_ahead_are_refused(several):
 @pytest.mark.parametrize("retrain", ["expanding", "sliding"])
 def test_a_network_for_each_origin_sees_no_row_behind_it(single, retrain, monkeypatch):
     seen = []
-    fit = train.fit
+    fit = train._fit
 
-    def watched(model, data, *rest):
+    def watched(made, data, *rest):
         seen.append(data.series.values[: -data.test.horizon])
-        return fit(model, data, *rest)
+        return fit(made, data, *rest)
 
-    monkeypatch.setattr(train, "fit", watched)
+    monkeypatch.setattr(train, "_fit", watched)
     rows = 80 if retrain == "sliding" else None
     made = backtest(single, start="13", step=5, retrain=retrain, rows=rows)
     values, (origins,) = single.series.values, made.origins
