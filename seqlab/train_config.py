@@ -40,9 +40,7 @@ class TrainConfig:
     precise_bn: int | None = None  # rows whose statistics batch normalisation is evaluated with
     warm_up: float | None = None  # share of steps to rise in; None: as the schedule does
     keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
-    strategy: str = (
-        "auto"  # one device, several, or the workers of TF_CONFIG; see docs/distributed.md
-    )
+    strategy: str = "auto"  # of devices and workers; see docs/distributed.md
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "patience", "precise_bn"):
