@@ -1,7 +1,6 @@
 """The one kind of error that a person can mend, and the checks that raise it."""
 
 from collections.abc import Iterable
-from math import isfinite
 from numbers import Integral, Real
 
 __all__ = ["SeqlabError", "check_choice", "check_finite", "check_fraction", "check_positive"]
@@ -14,8 +13,13 @@ class SeqlabError(ValueError):
     """
 
 
+LARGEST = 1e30  # of a real number that a user gives: float32 ends at 3.4e38
+
+
 def check_positive(name: str, value: object, kind: type = int, most: float | None = None) -> None:
     """Raise unless `value` is a number of this kind above zero, and at most `most`.
+
+    Without `most` a real number is at most `LARGEST`.
 
     Raises:
         SeqlabError: naming the argument and the value received.
@@ -24,18 +28,23 @@ def check_positive(name: str, value: object, kind: type = int, most: float | Non
     if not right or not 0 < value < float("inf"):  # type: ignore[operator]
         what = "a positive integer" if kind is int else "a positive number"
         raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")
+    if most is None and kind is float:
+        most = LARGEST
     if most is not None and value > most:  # type: ignore[operator]
-        raise SeqlabError(f"`{name}` must be at most {most:,}. Received: {value!r}")
+        said = f"{most:,}" if kind is int else f"{most:g}"
+        raise SeqlabError(f"`{name}` must be at most {said}. Received: {value!r}")
 
 
 def check_finite(name: str, value: object) -> None:
-    """Raise unless `value` is a finite number.
+    """Raise unless `value` is a finite number, within `LARGEST` of zero.
 
     Raises:
         SeqlabError: naming the argument and the value received.
     """
-    if not isinstance(value, Real) or not isfinite(value):
-        raise SeqlabError(f"`{name}` must be a finite number. Received: {value!r}")
+    if not isinstance(value, Real) or not -LARGEST <= value <= LARGEST:  # type: ignore[operator]
+        raise SeqlabError(
+            f"`{name}` must be a finite number of at most {LARGEST:g}. Received: {value!r}"
+        )
 
 
 def check_fraction(name: str, value: object) -> None:

@@ -32,6 +32,7 @@ __all__ = ["Scorer", "Seen", "await_run", "watch", "weights"]
 
 EVERY = 10.0  # seconds between two looks
 TIMEOUT = 3_600.0  # seconds without a new checkpoint after which a training counts as dead
+LONGEST = 1e9  # seconds that can be slept
 START = 60.0  # seconds that a training has to make its folder
 
 
@@ -136,8 +137,8 @@ def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[
     Raises:
         SeqlabError: the run cannot be scored, its folder is gone, or the timeout.
     """
-    check_positive("every", every, float)
-    check_positive("timeout", timeout, float)
+    check_positive("every", every, float, most=LONGEST)
+    check_positive("timeout", timeout, float, most=LONGEST)
     score, last, until = Scorer(run), None, time.monotonic() + timeout
     while True:
         finished = run.finished  # before the look, or the last checkpoint could slip through

@@ -315,6 +315,7 @@ def test_momentum_and_weight_decay_reach_the_weights():
         ({"ema": 1.0}, "`ema` must be at least 0 and below 1"),
         ({"precision": "float16"}, "float32, mixed_bfloat16"),
         ({"weight_decay": 0.0}, "`weight_decay` must be a positive number"),
+        ({"learning_rate": 1e308}, "`learning_rate` must be at most 1e.30. Received: 1e.308"),
     ],
 )
 def test_settings_without_effect_are_refused(settings, words):

@@ -219,6 +219,8 @@ def test_runs_without_validation_and_wrong_times_are_refused(tmp_path):
     bare = runs.create(config, series(), tmp_path / "bare")
     with pytest.raises(SeqlabError, match=r"without a validation part.*`seqlab evaluate`"):
         next(watcher.watch(bare))
+    with pytest.raises(SeqlabError, match=r"`timeout` must be at most 1e\+09"):
+        next(watcher.watch(bare, timeout=1e10))
     with pytest.raises(SeqlabError, match="`every` must be a positive number"):
         next(watcher.watch(bare, every=0.0))
 
