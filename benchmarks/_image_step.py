@@ -73,6 +73,7 @@ def seqlab(network, kind):
     anew = anew and -(-anew * len(part.train) // 50_000)
     source = SOURCES.get(network, "cifar10")
     config = recipe.config(network, source, epochs=1 + EPOCHS, precise_bn=anew)
+    tasks.set_threads(config)
     made = tasks.task(config, part, 1)
     clock = epochs_clock(k)
     with tempfile.TemporaryDirectory() as out:

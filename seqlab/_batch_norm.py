@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from seqlab._tensorflow import keras, tf
@@ -18,13 +19,33 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Keras takes about ten operations, this takes one.
 
     Args:
-        kwargs: of Keras' layer; the axis is the last one, with scale and offset.
+        ghost: rows that statistics are taken over in training, where a batch has twice as many or more:
+            ghost batch normalisation, Hoffer et al. (2017), arXiv:1705.08741, algorithm 1.
+        options: of Keras' layer; the axis is the last one, with scale and offset.
     """
+
+    def __init__(self, ghost: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.ghost = ghost
+
+    def get_config(self) -> dict[str, Any]:
+        """As Keras' layers have."""
+        return {**super().get_config(), "ghost": self.ghost}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """``[B, height, width, C]`` to the same shape."""
         if not (training and self.trainable):
             return self._kernel(inputs, self.moving_mean, self.moving_variance)[0]
+        rows = inputs.shape[0]
+        groups = rows // self.ghost if self.ghost and rows else 1
+        if groups < 2:
+            return self._group(inputs)
+        edges = [rows * i // groups for i in range(groups + 1)]
+        sizes = [end - begin for begin, end in pairwise(edges)]
+        return tf.concat([self._group(part) for part in tf.split(inputs, sizes)], 0)
+
+    def _group(self, inputs: Any) -> Any:
+        """Rows whose statistics are taken together, and move the moving ones."""
         few = inputs.shape[-1] < FEW and inputs.shape[-2] is not None
         outputs, mean, variance = self._by_rows(inputs) if few else self._learned(inputs)
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -112,12 +133,12 @@ def normals(model: Any) -> Iterator[Any]:
 
 @contextmanager
 def _momentum(layers: Sequence[Any], value: Any) -> Iterator[None]:
-    """Inside, all layers have this momentum."""
-    own = [layer.momentum for layer in layers]
+    """Inside, all layers have this momentum, and take the statistics of whole batches."""
+    own = [(layer.momentum, getattr(layer, "ghost", None)) for layer in layers]
     for layer in layers:
-        layer.momentum = value
+        layer.momentum, layer.ghost = value, None
     try:
         yield
     finally:
-        for layer, momentum in zip(layers, own, strict=True):
-            layer.momentum = momentum
+        for layer, settings in zip(layers, own, strict=True):
+            layer.momentum, layer.ghost = settings

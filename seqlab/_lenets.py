@@ -7,7 +7,7 @@ Penalties are in TensorFlow 1's meaning, ``l2 * sum(w^2) / 2``, and on the weigh
 from typing import Any
 
 from seqlab._batch_norm import BatchNormalization
-from seqlab._tensorflow import keras
+from seqlab._tensorflow import keras, tf
 
 __all__ = ["baseline", "lenet5", "lenet5_book", "lenet5_sigmoid", "lenet_three", "mlp"]
 
@@ -87,10 +87,16 @@ def lenet_three(x: Any, classes: int, dropout: float = 0.2, dense_dropout: float
     return layers.Dense(classes, kernel_initializer=_normal(), name="logits")(x)
 
 
-def baseline(x: Any, classes: int, dropout: float = 0.2, momentum: float = 0.99) -> Any:
-    """One convolution with batch normalisation, one hidden layer."""
+def baseline(
+    x: Any,
+    classes: int,
+    dropout: float = 0.2,
+    momentum: float = 0.99,
+    ghost: int | None = None,
+) -> Any:
+    """One convolution with batch normalisation (see `_batch_norm`), one hidden layer."""
     x = layers.Conv2D(6, 5, padding="same", name="conv")(x)
-    x = BatchNormalization(momentum=momentum, name="normal")(x)
+    x = BatchNormalization(ghost, momentum=momentum, name="normal")(x)
     x = layers.MaxPooling2D(2, 2, "same", name="pool")(layers.ReLU()(x))
     x = layers.Flatten()(layers.Dropout(dropout)(x))
     x = layers.Dropout(dropout)(layers.Dense(128, "relu", name="hidden")(x))
@@ -105,6 +111,15 @@ def _padded(x: Any) -> Any:
     return layers.ZeroPadding2D(sides, name="padding")(x)
 
 
+@keras.saving.register_keras_serializable("seqlab")
+class L2(keras.regularizers.L2):
+    """``l2 * sum(w^2)`` as Keras', in one pass over the weights where Keras takes two."""
+
+    def __call__(self, x: Any) -> Any:
+        """The penalty on weights."""
+        return 2 * self.l2 * tf.nn.l2_loss(tf.convert_to_tensor(x))
+
+
 def _dense(units: int, l2: float, activation: str | None = None, name: str | None = None) -> Any:
     """The book's dense layer: weights from a truncated normal, biases from 0.1 on."""
     return layers.Dense(
@@ -112,7 +127,7 @@ def _dense(units: int, l2: float, activation: str | None = None, name: str | Non
         activation,
         kernel_initializer=_truncated(),
         bias_initializer=keras.initializers.Constant(0.1),
-        kernel_regularizer=keras.regularizers.L2(l2 / 2) if l2 else None,
+        kernel_regularizer=L2(l2 / 2) if l2 else None,
         name=name,
     )
 

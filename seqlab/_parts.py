@@ -9,7 +9,7 @@ from seqlab._tensorflow import tf, threads
 from seqlab._unroll import unrolling
 from seqlab.wrappers import bare_cells
 
-__all__ = ["run", "set_threads"]
+__all__ = ["MOST", "ROWS", "cores", "run", "set_threads"]
 
 # Measured (docs/results/train_step.md): below these, handing parts to the cores costs more than it saves.
 ROWS = 16
@@ -49,7 +49,7 @@ def _parts(cell: Any, rows: int | None) -> int:
     alone = tf.executing_eagerly() or unrolling() or gpu()
     if alone or not ours or cell.count_params() < WEIGHTS:
         return 1
-    parts = min(_cores(), MOST)
+    parts = min(cores(), MOST)
     return parts if rows is None else min(parts, rows // ROWS)
 
 
@@ -64,7 +64,8 @@ def _split(values: Any, parts: int) -> list[Any]:
     return [tf.nest.pack_sequence_as(values, part) for part in cut]
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -78,5 +79,5 @@ def set_threads(weights: int) -> None:
     """
     if weights < WEIGHTS:
         threads(1)
-    elif _cores() <= MOST:
-        threads(_cores())
+    elif cores() <= MOST:
+        threads(cores())

@@ -83,10 +83,9 @@ def _interrupted(run: Any, error: KeyboardInterrupt) -> Interrupted:
 
 def _place(config: Config, quiet: bool, device: str) -> None:
     """Set threads and devices, meet the other workers if there are any, and say what was taken."""
-    from seqlab import _parts, _strategy
+    from seqlab import _strategy, tasks
 
-    if config.kind == "series":  # whose operations are small
-        _parts.set_threads(8 * config.model.hidden**2)
+    tasks.set_threads(config)
     lines = [*_strategy.use_device(device), _strategy.chosen(config.train.strategy).about]
     if not quiet:
         told(*lines)

@@ -46,12 +46,14 @@ class Network:
         shape: (height, width, C) that the chapter gives it.
         least: the smallest height and width that it can take.
         classes: that the chapter gives it.
+        small: whether its operations are shorter than a hand-over between threads.
     """
 
     make: Callable[..., Any]
     shape: tuple[int, int, int]
     least: int = 1
     classes: int = 10
+    small: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -63,12 +65,12 @@ class Network:
 MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
 NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
-        "mlp": Network(_lenets.mlp, MNIST),
-        "lenet5": Network(_lenets.lenet5, MNIST),
-        "lenet5_book": Network(_lenets.lenet5_book, MNIST),
-        "lenet_three": Network(_lenets.lenet_three, MNIST),
-        "baseline": Network(_lenets.baseline, CIFAR),
-        "lenet5_sigmoid": Network(_lenets.lenet5_sigmoid, CIFAR),
+        "mlp": Network(_lenets.mlp, MNIST, small=True),
+        "lenet5": Network(_lenets.lenet5, MNIST, small=True),
+        "lenet5_book": Network(_lenets.lenet5_book, MNIST, small=True),
+        "lenet_three": Network(_lenets.lenet_three, MNIST, small=True),
+        "baseline": Network(_lenets.baseline, CIFAR, small=True),
+        "lenet5_sigmoid": Network(_lenets.lenet5_sigmoid, CIFAR, small=True),
         "alexnet8": Network(_deep_nets.alexnet8, CIFAR, least=21),
         "alexnet": Network(_deep_nets.alexnet, (227, 227, 3), least=67, classes=1000),
         "vgg16": Network(_deep_nets.vgg16, CIFAR),

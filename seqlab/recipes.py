@@ -126,7 +126,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
     {
         "mlp": {
             "chapter": Recipe(_book(0.8, 15_000)),
-            "best": Recipe(_fast(15, 100, 0.002), "shift-1"),
+            "best": Recipe(_fast(15, 100, 0.002, precision=BFLOAT16), "shift-1"),
         },
         # LeCun et al. (1998) pass 20 times over the set, at a rate that falls.
         "lenet5": {
@@ -146,7 +146,9 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
         },
         "baseline": {
             "chapter": _lectures(),
-            "best": Recipe(_fast(5, 64, 0.002), "flip-standardise", options={"dropout": 0.0}),
+            "best": Recipe(
+                _fast(5, 64, 0.002), "flip-standardise", options={"dropout": 0.0, "ghost": 32}
+            ),
         },
         "lenet5_sigmoid": {
             "chapter": _lectures(precise_bn=None),

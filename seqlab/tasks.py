@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from seqlab import _first_network, cnn, losses, models, naive
+from seqlab import _first_network, _parts, cnn, losses, models, naive
 from seqlab._labelled_images import ImageSplit
 from seqlab._tensorflow import keras
 from seqlab.config import Config
 from seqlab.datasets import PanelSplit, Split
 
-__all__ = ["Task", "task"]
+__all__ = ["Task", "set_threads", "task"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,14 @@ class Task:
     model: Any
     loss: Any
     metrics: tuple[str, ...] = ()
+
+
+def set_threads(config: Config) -> None:
+    """Set this process to what suits the network of a config, before its first computation."""
+    if config.kind == "series":  # whose operations are small
+        _parts.set_threads(8 * config.model.hidden**2)
+    elif config.model.base is None and cnn.NETWORKS[config.model.network].small:
+        _parts.set_threads(_parts.WEIGHTS)
 
 
 def task(config: Config, data: Any, steps: int) -> Task:

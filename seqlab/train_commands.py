@@ -100,10 +100,9 @@ def _find_rate(config: Config, options: Namespace) -> None:
     from seqlab.run_data import parts
 
     data = parts(config)[1]
-    from seqlab import _parts, plots, rate_plots, rates  # after wrong data were refused
+    from seqlab import plots, rate_plots, rates, tasks  # after wrong data were refused
 
-    if config.kind == "series":  # whose operations are small
-        _parts.set_threads(8 * config.model.hidden**2)
+    tasks.set_threads(config)
     found = rates.find(config, data)
     name = f"{Path(config.data.source).stem}, {config.model.name}"
     picture = plots.save(rate_plots.rates(found, name), Path(options.find_rate))

@@ -135,7 +135,7 @@ def test_a_batch_in_parts_equals_the_whole(monkeypatch, rows, lengths):
     monkeypatch.setattr(_parts, "sequence", counted)
     for cores in (1, 2):
         monkeypatch.setattr(_parts, "WEIGHTS", 0)
-        monkeypatch.setattr(_parts, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(_parts, "cores", lambda cores=cores: cores)
 
         @tf.function(input_signature=[tf.TensorSpec((rows, 5, 3))])
         def run(x):
@@ -162,5 +162,5 @@ def test_small_cells_and_small_batches_stay_whole():
     with tf.Graph().as_default():
         assert _parts._parts(small, 1000) == 1
         assert _parts._parts(large, 2 * _parts.ROWS - 1) == 1
-        assert _parts._parts(large, 1000) == min(_parts._cores(), _parts.MOST)
+        assert _parts._parts(large, 1000) == min(_parts.cores(), _parts.MOST)
     assert _parts._parts(large, 1000) == 1  # eagerly

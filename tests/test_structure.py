@@ -102,7 +102,7 @@ ORDER = [
     ["_pictures"],
     ["_layers", "_labelled_images", "cnn", "_pixels", "_resting", "_plain_windows"],
     ["_image_folder", "_new_head"],
-    ["_drivers", "images", "diagnostics", "_first_network"],
+    ["_drivers", "images", "diagnostics", "_first_network", "_sides"],
     ["cells", "image_scores", "curves"],
     ["_stacks", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
