@@ -53,14 +53,14 @@ class Job:
 
 
 def airline(folder):
-    data = tasks.AIRLINE_DATA
-    split = _split(datasets.load(data), data, tasks.AIRLINE)
+    config = tasks.AIRLINE["last"]  # one network, as theirs
+    split = _split(datasets.load(config.data), config.data, config.model)
 
     def measures(forecast):
         truth = split.test.raw()[1]
         return {"MAPE": metrics.mape(truth, forecast), "RMSE": metrics.rmse(truth, forecast)}
 
-    return Job(split, data, tasks.AIRLINE, tasks.AIRLINE_TRAINING, measures)
+    return Job(split, config.data, config.model, config.train, measures)
 
 
 def m4_hourly(folder):

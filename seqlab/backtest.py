@@ -13,6 +13,7 @@ from seqlab.config import RETRAIN, Config
 from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
+from seqlab.forecasts import agree
 from seqlab.intervals import NOMINAL, Bands, bands, held, spread
 from seqlab.origins import tested
 from seqlab.runs import Run, written
@@ -57,7 +58,7 @@ class Backtest:
 
 
 def backtest(
-    run: Run,
+    run: Run | Sequence[Run],
     start: str | None = None,
     step: int = 1,
     retrain: str = "never",
@@ -68,7 +69,8 @@ def backtest(
     """Forecast from every `step`-th row on, over the test part or from another row on.
 
     Args:
-        run: a finished one. Its network makes the forecasts, if it is not to be trained anew.
+        run: a finished one. Its network makes the forecasts, if it is not to be trained anew. Of several
+            runs it is the mean of their forecasts, and of the ends of their intervals.
         start: rows at the end, or the time, at which forecasts begin; by default the run's test part.
         step: rows from one origin to the next.
         retrain: ``never``; ``expanding`` trains a network at each origin on all rows before it;
@@ -79,29 +81,78 @@ def backtest(
         classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
 
     Raises:
-        SeqlabError: the run is not finished; rows that do not suffice, or that the network knows.
+        SeqlabError: the run is not finished; rows that do not suffice, or that the network knows; runs
+            that differ in their series, horizons or origins.
     """
     check_choice("retrain", retrain, RETRAIN)
     if (retrain == "sliding") != (rows is not None):
         raise SeqlabError("`rows` is the length of a sliding training part: give both, or neither")
-    data, config = run.split, run.config
-    origins = _origins(data, config, start, step, retrain)
-    at_rows = tested(data, config, origins)
-    from seqlab.predict import Predictor  # here, because it loads TensorFlow
-
-    if retrain == "never":
-        predictor = Predictor(run.model, data.train, config.model)
-        forecast = predictor(at_rows.test)
-        made, kind = bands(predictor, data, at_rows.test, forecast, NOMINAL)
-        trained = 0
-    else:
-        forecast, made, kind, trained = _retrained(run, origins, rows, progress)
-        predictor = None  # there is one for each origin
+    runs = [run] if isinstance(run, Run) else list(run)
+    agree(runs)
+    every = [_origins(one.split, one.config, start, step, retrain) for one in runs]
+    _same(runs, every)
+    origins, data = every[0], runs[0].split
+    at_rows = tested(data, runs[0].config, origins)
+    found = [_forecasts(one, origins, retrain, rows, progress) for one in runs]
+    forecast, made, kind = _mean(found)
     score = evaluate.score(at_rows, forecast, classical)
+    # One network is asked for all its quantiles; of several, or one for each origin, there are intervals.
+    predictor = found[0].predictor if len(found) == 1 else None
     whole = spread(score.truth, forecast, made, kind, predictor, at_rows.test)
     intervals = tuple(held(score.truth, made, kind))
     score = replace(score, bands=made, intervals=intervals, spread=whole)
+    trained = sum(one.trained for one in found)
     return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
+
+
+@dataclass(frozen=True)
+class _Forecasts:
+    """Of one run: ``[W, P]``, their intervals, and what made them."""
+
+    values: np.ndarray
+    bands: Bands
+    kind: str
+    trained: int = 0
+    predictor: Any = None
+
+
+def _forecasts(
+    run: Run, origins: Sequence[np.ndarray], retrain: str, rows: int | None, progress: Any
+) -> _Forecasts:
+    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+
+    if retrain != "never":
+        return _retrained(run, origins, rows, progress)
+    windows = tested(run.split, run.config, origins).test
+    predictor = Predictor(run.model, run.split.train, run.config.model)
+    values = predictor(windows)
+    made, kind = bands(predictor, run.split, windows, values, NOMINAL)
+    return _Forecasts(values, made, kind, predictor=predictor)
+
+
+def _same(runs: Sequence[Run], every: Sequence[list[np.ndarray]]) -> None:
+    """Refuse runs that would forecast from different rows."""
+    for run, origins in zip(runs, every, strict=True):
+        if not all(map(np.array_equal, origins, every[0])):
+            raise SeqlabError(
+                f"{run.path} and {runs[0].path} would forecast from different rows. Say where to"
+                " begin, with --start, or train both with one --test and with --look-back"
+            )
+
+
+def _mean(found: Sequence[_Forecasts]) -> tuple[np.ndarray, Bands, str]:
+    """Forecasts, intervals that all have, and their kind."""
+    if len(found) == 1:
+        return found[0].values, found[0].bands, found[0].kind
+    shares = [share for share in found[0].bands if all(share in one.bands for one in found)]
+    kinds = {one.kind for one in found}
+    joined = {
+        share: tuple(np.mean([one.bands[share][end] for one in found], axis=0) for end in (0, 1))
+        for share in shares
+    }
+    kind = kinds.pop() if len(kinds) == 1 else "mixed"
+    values = np.mean([one.values for one in found], axis=0)
+    return values, joined, kind if joined else "none"
 
 
 def write_csv(made: Backtest, path: Path) -> Path:
@@ -151,8 +202,8 @@ def _origins(
 
 def _retrained(
     run: Run, origins: Sequence[np.ndarray], rows: int | None, progress: Callable[..., Any]
-) -> tuple[np.ndarray, Bands, str, int]:
-    """A network for each origin: its forecasts ``[W, P]`` and intervals."""
+) -> _Forecasts:
+    """A network for each origin."""
     from seqlab import train
     from seqlab.predict import Predictor
 
@@ -180,7 +231,7 @@ def _retrained(
         )
         for share in sorted(shares)
     }
-    return forecasts.reshape(-1, horizon), joined, kind, len(made)  # type: ignore[return-value]
+    return _Forecasts(forecasts.reshape(-1, horizon), joined, kind, len(made))  # type: ignore[arg-type]
 
 
 def _known(run: Run, firsts: Sequence[int], horizon: int, rows: int | None) -> Series | Panel:

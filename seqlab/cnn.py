@@ -67,8 +67,8 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
         "mlp": Network(_lenets.mlp, MNIST, small=True),
         "lenet5": Network(_lenets.lenet5, MNIST, small=True),
-        "lenet5_book": Network(_lenets.lenet5_book, MNIST, small=True),
-        "lenet_three": Network(_lenets.lenet_three, MNIST, small=True),
+        "lenet5_book": Network(_lenets.lenet5_book, MNIST),
+        "lenet_three": Network(_lenets.lenet_three, MNIST),
         "baseline": Network(_lenets.baseline, CIFAR, small=True),
         "lenet5_sigmoid": Network(_lenets.lenet5_sigmoid, CIFAR, small=True),
         "alexnet8": Network(_deep_nets.alexnet8, CIFAR, least=21),

@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,12 @@ def backtest(options: Namespace) -> None:
     """``seqlab backtest``: forecasts of a run from many origins, and their score."""
     from seqlab import runs as folders
 
-    run = folders.find(options.run_path, "series")
+    runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import backtest as tester  # after the run was found: it loads TensorFlow
 
     quiet = options.json or options.retrain == "never"
     made = tester.backtest(
-        run,
+        runs,
         options.start,
         options.step,
         options.retrain,
@@ -114,30 +115,31 @@ def backtest(options: Namespace) -> None:
         iter if quiet else tracked,
         options.classical,
     )
-    path = Path(options.csv) if options.csv else run.path / "backtest.csv"
+    run, name = runs[0], "backtest" if len(runs) == 1 else "backtest-mean"
+    path = Path(options.csv) if options.csv else run.path / f"{name}.csv"
     files = [tester.write_csv(made, path)]
     if options.plot is not None:
         from seqlab import plots
 
-        picture = _file(options.plot) or run.plots() / "backtest.png"
+        picture = _file(options.plot) or run.plots() / f"{name}.png"
         files.append(plots.save(plots.backtest(made), picture))
     if options.json:
-        say(json.dumps({"run": str(run.path), **made.to_json(), "files": list(map(str, files))}))
+        say(json.dumps({**_named(runs), **made.to_json(), "files": list(map(str, files))}))
         return
     from seqlab.report import backtest_tables
 
     lay_out(*backtest_tables(made))
-    say(f"Run {run.path}", *(f"Wrote {path}" for path in files))
+    say(_of(runs), *(f"Wrote {path}" for path in files))
 
 
 def forecast(options: Namespace) -> None:
     """``seqlab forecast``: the series of a run, continued."""
     from seqlab import runs as folders
 
-    run = folders.find(options.run_path, "series")
+    runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    made = forecasts.forecast_each(run, options.steps)
+    run, made = runs[0], forecasts.forecast_mean(runs, options.steps)
     several = len(made) > 1
     written = []
     if options.csv:
@@ -145,14 +147,13 @@ def forecast(options: Namespace) -> None:
     if options.plot is not None:
         from seqlab import plots
 
-        path = _file(options.plot) or run.plots() / "forecast.png"
+        name = "forecast" if len(runs) == 1 else "forecast-mean"
+        path = _file(options.plot) or run.plots() / f"{name}.png"
         series = [part.series for part in run.split.parts]
         written.append(plots.save(plots.forecasts(series, made), path))
     if options.json:
         points = [point for one in made for point in one.to_json(several)]
-        say(
-            json.dumps({"run": str(run.path), "forecast": points, "files": list(map(str, written))})
-        )
+        say(json.dumps({**_named(runs), "forecast": points, "files": list(map(str, written))}))
         return
     from seqlab.report import forecast_table
 
@@ -160,7 +161,20 @@ def forecast(options: Namespace) -> None:
         lay_out(forecast_table(one))
     if len(made) > SHOWN:
         say(f"{len(made) - SHOWN} more series: --csv FILE or --json has them all.")
-    say(f"Run {run.path}: {made[0].note}", *(f"Wrote {path}" for path in written))
+    say(f"{_of(runs)}: {made[0].note}", *(f"Wrote {path}" for path in written))
+
+
+def _of(runs: Sequence[Any]) -> str:
+    """Which runs it is of, in words."""
+    if len(runs) == 1:
+        return f"Run {runs[0].path}"
+    return f"Mean of {len(runs)} runs, {', '.join(str(run.path) for run in runs)}"
+
+
+def _named(runs: Sequence[Any]) -> dict[str, Any]:
+    """For ``--json``: the run; of several also their list."""
+    several = {"runs": [str(run.path) for run in runs]} if len(runs) > 1 else {}
+    return {"run": str(runs[0].path), **several}
 
 
 def windows(options: Namespace) -> None:

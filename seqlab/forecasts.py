@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from seqlab.errors import SeqlabError
 from seqlab.origins import at_origins
 from seqlab.runs import Run, written
 from seqlab.series import Series
+from seqlab.series_files import fingerprint
 
-__all__ = ["Forecast", "forecast", "forecast_each", "write_csv"]
+__all__ = ["Forecast", "agree", "forecast", "forecast_each", "forecast_mean", "write_csv"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,48 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
         )
         for part, own, band in zip(parts, values, bands, strict=True)
     ]
+
+
+def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecast]:
+    """The mean of what several runs forecast for each series, and of the quantiles that all of them give.
+
+    Raises:
+        SeqlabError: as `forecast_each`; or they are of different series or horizons.
+    """
+    agree(runs)
+    return [_mean(same) for same in zip(*(forecast_each(run, steps) for run in runs), strict=True)]
+
+
+def _mean(same: Sequence[Forecast]) -> Forecast:
+    levels = [level for level in same[0].quantiles if all(level in one.quantiles for one in same)]
+    return replace(
+        same[0],
+        values=np.mean([one.values for one in same], axis=0),
+        horizon=min(one.horizon for one in same),
+        quantiles={v: np.mean([one.quantiles[v] for one in same], axis=0) for v in levels},
+    )
+
+
+def agree(runs: Sequence[Run]) -> None:
+    """Refuse runs whose forecasts have no mean.
+
+    Raises:
+        SeqlabError: there are none, or they are of different series or horizons.
+    """
+    if not runs:
+        raise SeqlabError("a mean is of one run or more. Received: none")
+    first = runs[0]
+    for run in runs[1:]:
+        if fingerprint(run.data) != fingerprint(first.data):
+            raise SeqlabError(
+                f"{run.path} and {first.path} were trained on different series, and a mean is of"
+                " forecasts of the same. Name runs of one file"
+            )
+        if run.config.data.horizon != first.config.data.horizon:
+            raise SeqlabError(
+                f"{run.path} forecasts {run.config.data.horizon} steps, and {first.path}"
+                f" {first.config.data.horizon}. Train them with one --horizon"
+            )
 
 
 def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 from seqlab._adam import Adam
 from seqlab._gradients import checked
 from seqlab._schedules import OneCycle, WarmUp, plateaus
+from seqlab._sgd import SGD
 from seqlab._tensorflow import keras
 from seqlab.errors import check_positive
 from seqlab.train_config import MOMENTUM, MOST_STEPS, TrainConfig
@@ -54,7 +55,7 @@ def make_optimizer(config: TrainConfig, steps: int, epoch: float | None = None) 
         "adam": Adam,
         "adagrad": keras.optimizers.Adagrad,
         "rmsprop": keras.optimizers.RMSprop,
-        "sgd": keras.optimizers.SGD,
+        "sgd": SGD,
     }
     more = {"momentum": config.momentum} if config.optimizer in MOMENTUM else {}
     return checked(kinds[config.optimizer])(

@@ -160,7 +160,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
         # See `inception10` for the rest of its traps.
         "inception10": {
             "chapter": _lectures(1024),
-            "best": Recipe(_fast(5, 64, 0.004), "flip-shift-2"),
+            "best": Recipe(_fast(5, 64, 0.004, precision=BFLOAT16), "flip-shift-2"),
         },
         "resnet18": {"chapter": _lectures(), "best": _deep()},
         "resnet_small": {

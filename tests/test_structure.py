@@ -49,6 +49,7 @@ ORDER = [
         "_fused",
         "_scan",
         "_adam",
+        "_sgd",
         "_gradients",
         "_schedules",
         "_batch_norm",

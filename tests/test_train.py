@@ -100,9 +100,17 @@ def test_the_norm_of_the_gradient_is_in_the_history():
     np.testing.assert_allclose(found[1e-4][1], expected[1], rtol=0.2)
 
 
-def test_adam_takes_the_steps_of_keras_adam():
-    ours = train.make_optimizer(TrainConfig(), 100)
-    theirs = keras.optimizers.Adam.from_config(ours.get_config())
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({}, keras.optimizers.Adam),
+        ({"optimizer": "sgd", "learning_rate": 0.1}, keras.optimizers.SGD),
+        ({"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.5}, keras.optimizers.SGD),
+    ],
+)
+def test_steps_are_those_of_keras(settings, kind):
+    ours = train.make_optimizer(TrainConfig(**settings), 100)
+    theirs = kind.from_config(ours.get_config())
     start = np.linspace(-2, 2, 12).reshape(3, 4).astype("float32")
     variables = [keras.Variable(start), keras.Variable(start)]
     for step in range(20):
