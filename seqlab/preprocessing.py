@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 METHODS = ("bilinear", "nearest", "bicubic", "area")
+VIEWS = 6  # copies of a batch that cost less than to gather it by pixels
 LEAST_OF_BOX = 0.4  # share of a box that a random crop keeps
 CAFFE_MEANS = (104.007, 116.669, 122.679)  # of ImageNet's training images: blue, green, red
 MOST_BYTES = 2**28  # of a file with a picture
@@ -180,15 +181,34 @@ def move(images: Any, by: Any, most: int, mirror: Any = None) -> Any:
     """A batch whose images are moved by integers ``[B, 2]``, down and to the right; zeros come in.
 
     Each is from -`most` to `most`. Where booleans ``[B]`` say so, images are mirrored first, left and
-    right, in the same two gathers: several times faster than `flip` and then this.
+    right, by the way: several times faster than `flip` and then this.
     """
-    height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])
-    rows, columns = (most - by[:, i, None] + tf.range(n) for i, n in enumerate((height, width)))
+    few = (2 * most + 1) * (1 if mirror is None else 2) <= VIEWS
+    moved = (_of_rows if few else _of_pixels)(padded, by, most, images.shape[1:3], mirror)
+    return tf.ensure_shape(tf.reshape(moved, tf.shape(images)), images.shape)
+
+
+def _of_pixels(padded: Any, by: Any, most: int, size: Any, mirror: Any) -> Any:
+    """Gathered row by row, then pixel by pixel."""
+    rows, columns = (most - by[:, i, None] + tf.range(n) for i, n in enumerate(size))
     if mirror is not None:
-        columns = tf.where(mirror[:, None], width - 1 + 2 * most - columns, columns)
+        columns = tf.where(mirror[:, None], size[1] - 1 + 2 * most - columns, columns)
     moved = tf.gather(padded, rows, axis=1, batch_dims=1)
-    return tf.ensure_shape(tf.gather(moved, columns, axis=2, batch_dims=1), images.shape)
+    return tf.gather(moved, columns, axis=2, batch_dims=1)
+
+
+def _of_rows(padded: Any, by: Any, most: int, size: Any, mirror: Any) -> Any:
+    """Gathered by rows alone, out of a copy of all images for each way to move or mirror its columns."""
+    ways = [padded] if mirror is None else [padded, tf.reverse(padded, [2])]
+    copies = [way[:, :, i : i + size[1]] for way in ways for i in range(2 * most + 1)]
+    count, height = tf.shape(padded)[0], padded.shape[1]
+    which = most - by[:, 1]
+    if mirror is not None:
+        which += (2 * most + 1) * tf.cast(mirror, which.dtype)
+    begin = (which * count + tf.range(count)) * height + most - by[:, 0]
+    every = tf.reshape(tf.stack(copies), (-1, size[1] * padded.shape[-1]))
+    return tf.gather(every, begin[:, None] + tf.range(size[0]))
 
 
 # The chains

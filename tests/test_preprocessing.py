@@ -150,7 +150,9 @@ def test_flip():
     np.testing.assert_array_equal(found[1], BYTES[1])
 
 
-def test_move():
+@pytest.mark.parametrize("views", [0, 10])
+def test_move(views, monkeypatch):
+    monkeypatch.setattr(p, "VIEWS", views)  # by pixels, and by rows
     by = np.array([[2, -1], [0, 0], [-2, 2]], "int32")
     found = p.move(BYTES, by, 2, np.array([False, True, True])).numpy()
     expected = np.zeros_like(BYTES)
