@@ -19,8 +19,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Keras takes about ten operations, this takes one.
 
     Args:
-        ghost: rows that statistics are taken over in training, where a batch has twice as many or more:
-            ghost batch normalisation, Hoffer et al. (2017), arXiv:1705.08741, algorithm 1.
+        ghost: rows that statistics are taken over in training, where a batch is known to have twice as
+            many: ghost batch normalisation, Hoffer et al. (2017), arXiv:1705.08741, algorithm 1.
         options: of Keras' layer; the axis is the last one, with scale and offset.
     """
 

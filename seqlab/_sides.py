@@ -1,7 +1,8 @@
 """The batch of a small convolutional network in parts, whose steps run side by side on the cores.
 
 Its operations are shorter than a hand-over between threads, so one operation at a time leaves the other
-cores idle (docs/results/images.md has what that costs).
+cores idle (docs/results/images.md, the time beside plain Keras). How many parts there are changes what is
+computed by rounding alone.
 """
 
 from collections.abc import Callable
@@ -51,21 +52,27 @@ class Sides(One):
 def sides(model: Any, batch: int, loss: Any) -> One:
     """What a training on one device runs on: parts side by side where that is faster.
 
-    Not where TensorFlow shares out each operation among the cores (`_parts.set_threads` has it not to).
+    Not where TensorFlow shares out each operation among the cores (`_parts.set_threads` has it not to),
+    nor where parts would draw other random numbers, or take other statistics, than the whole batch.
     """
     shared = tf.config.threading.get_intra_op_parallelism_threads() != 1 or gpu()
     small = model.count_params() < FEW and _convolves(model)
-    if shared or not small or getattr(loss, "reduction", None) in NO_MEANS:
+    if shared or not small or _draws(model) or getattr(loss, "reduction", None) in NO_MEANS:
         return ONE
-    parts = min(cores(), MOST, batch // max(ROWS, _together(model, batch)))
-    return ONE if parts < 2 else Sides(parts)
+    most = min(cores(), MOST, batch // ROWS)
+    parts = next((n for n in range(most, 1, -1) if _fits(model, batch, n)), 1)
+    return ONE if parts == 1 else Sides(parts)
 
 
-def _together(model: Any, batch: int) -> int:
-    """Rows that batch normalisation wants to see together."""
+def _fits(model: Any, batch: int, parts: int) -> bool:
+    """Whether each batch normalisation finds whole groups of its rows in every part."""
     ghosts = [getattr(layer, "ghost", None) or batch for layer in normals(model)]
-    return max((batch if batch % ghost else ghost for ghost in ghosts), default=1)
+    return all(batch % ghost == 0 and batch // ghost % parts == 0 for ghost in ghosts)
 
 
 def _convolves(model: Any) -> bool:
     return any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
+
+
+def _draws(model: Any) -> bool:
+    return any(getattr(layer, "seed_generator", None) is not None for layer in model.layers)

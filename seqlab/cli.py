@@ -137,6 +137,12 @@ def _classical(to: argparse.ArgumentParser) -> None:
     )
 
 
+def _runs(to: argparse.ArgumentParser) -> None:
+    to.add_argument(
+        "run_paths", nargs="*", metavar="RUN", help="of several, the mean; default: the newest"
+    )
+
+
 def _evaluate(to: argparse.ArgumentParser) -> None:
     _classical(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
@@ -151,9 +157,7 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
 
 def _backtest(to: argparse.ArgumentParser) -> None:
     _classical(to)
-    to.add_argument(
-        "run_paths", nargs="*", metavar="RUN", help="of several, the mean; default: the newest"
-    )
+    _runs(to)
     to.add_argument(
         "--start", metavar="N|TIME", help="rows at the end, or when; default: the run's test part"
     )
@@ -174,9 +178,7 @@ def _backtest(to: argparse.ArgumentParser) -> None:
 
 
 def _forecast(to: argparse.ArgumentParser) -> None:
-    to.add_argument(
-        "run_paths", nargs="*", metavar="RUN", help="of several, the mean; default: the newest"
-    )
+    _runs(to)
     to.add_argument("--steps", type=whole, metavar="N", help="default: the run's horizon")
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
     to.add_argument(

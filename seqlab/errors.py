@@ -43,7 +43,7 @@ def check_finite(name: str, value: object) -> None:
     """
     if not isinstance(value, Real) or not -LARGEST <= value <= LARGEST:  # type: ignore[operator]
         raise SeqlabError(
-            f"`{name}` must be a finite number of at most {LARGEST:g}. Received: {value!r}"
+            f"`{name}` must be a finite number within {LARGEST:g} of zero. Received: {value!r}"
         )
 
 

@@ -148,6 +148,12 @@ def agree(runs: Sequence[Run]) -> None:
                 f"{run.path} and {first.path} were trained on different series, and a mean is of"
                 " forecasts of the same. Name runs of one file"
             )
+        kept = [[part.series.name for part in one.split.parts] for one in (first, run)]
+        if kept[0] != kept[1]:
+            raise SeqlabError(
+                f"{run.path} and {first.path} dropped different series, which were too short for their"
+                " windows. Train them with one --window, or with --short pad"
+            )
         if run.config.data.horizon != first.config.data.horizon:
             raise SeqlabError(
                 f"{run.path} forecasts {run.config.data.horizon} steps, and {first.path}"

@@ -30,7 +30,7 @@ class Held:
         coverage: the share that they held.
         width: their mean width.
         score: the mean interval score; see `seqlab.interval_metrics.interval_score`.
-        kind: ``quantiles`` of the network's own, or ``conformal``.
+        kind: ``quantiles`` of the network's own, or ``conformal``; ``mixed`` of a mean of both.
     """
 
     nominal: float

@@ -12,8 +12,11 @@ from seqlab._labelled_images import ImageSplit
 from seqlab._tensorflow import keras
 from seqlab.config import Config
 from seqlab.datasets import PanelSplit, Split
+from seqlab.image_config import IMAGE_SETS
 
 __all__ = ["Task", "set_threads", "task"]
+
+BATCH = 128  # up to which the threads of a small network were measured
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,14 @@ def set_threads(config: Config) -> None:
     """Set this process to what suits the network of a config, before its first computation."""
     if config.kind == "series":  # whose operations are small
         _parts.set_threads(8 * config.model.hidden**2)
-    elif config.model.base is None and cnn.NETWORKS[config.model.network].small:
+    elif _small(config):
         _parts.set_threads(_parts.WEIGHTS)
+
+
+def _small(config: Config) -> bool:
+    """Whether a network of images is small, as are the images and the batch that it was measured with."""
+    known = config.model.base is None and config.data.source in IMAGE_SETS
+    return known and config.train.batch <= BATCH and cnn.NETWORKS[config.model.network].small
 
 
 def task(config: Config, data: Any, steps: int) -> Task:

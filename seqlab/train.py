@@ -18,7 +18,6 @@ from seqlab._gradients import explain, finite
 from seqlab._leftovers import discard, sweep
 from seqlab._lock import alone
 from seqlab._replicas import ONE, together
-from seqlab._sides import sides
 from seqlab._signals import Signals
 from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
@@ -153,8 +152,7 @@ def _fit(
         spread.compare(lambda: _facts(config, data))
         steps = count_steps(config, len(data.train))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)
-        alone = spread is ONE
-        trainer.spread = sides(trainer, config.batch, made.loss) if alone else spread
+        trainer.spread = trainer.spread if spread is ONE else spread
         if config.precise_bn is not None:
             trainer.statistics = _statistics(made.model, data.train, config)
         selects = data.validation is not None

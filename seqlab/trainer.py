@@ -8,6 +8,7 @@ import numpy as np
 from seqlab._average import Average
 from seqlab._batch_norm import Statistics, normals
 from seqlab._replicas import ONE, One
+from seqlab._sides import sides
 from seqlab._tensorflow import keras, tf
 from seqlab.config import TrainConfig
 from seqlab.optimizers import make_optimizer
@@ -124,6 +125,7 @@ def make_trainer(
         flat = [weight for weight in trainer.trainable_variables if len(weight.shape) < 2]
         optimizer.exclude_from_weight_decay(var_list=flat)
     optimizer.build(trainer.trainable_variables)
+    trainer.spread = sides(trainer, config.batch, task.loss)
     if trainer.losses:
         trainer.penalty = keras.metrics.Mean("penalty")
     if config.ema is not None:

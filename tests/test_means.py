@@ -9,7 +9,7 @@ import pytest
 from seqlab import cli, datasets, forecasts, train
 from seqlab.backtest import backtest
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
-from seqlab.datasets import Series
+from seqlab.datasets import Panel, Series
 from seqlab.errors import SeqlabError
 
 DATA = DataConfig("wave", window=8, horizon=3, test="30", look_back=True)
@@ -68,7 +68,11 @@ def test_a_backtest_scores_the_mean(runs):
 
 def test_retrained_networks_are_counted(runs):
     found = backtest(runs[:2], start="9", step=5, retrain="expanding")
-    assert found.trained == 4 and len(found.score.forecast) == 2
+    assert found.trained == 4
+    each = [
+        backtest(run, start="9", step=5, retrain="expanding").score.forecast for run in runs[:2]
+    ]
+    np.testing.assert_allclose(found.score.forecast, np.mean(each, axis=0), rtol=1e-6)
 
 
 def test_runs_without_a_mean_are_refused(runs, tmp_path):
@@ -99,4 +103,23 @@ def test_commands(runs, tmp_path, capsys):
     names = {"backtest-mean.csv", "plots/backtest-mean.png"}
     assert {str(path) for path in (runs[0].path / name for name in names)} == set(found["files"])
     assert not (runs[0].path / "backtest.csv").exists()
-    assert cli.main(["forecast", one, str(tmp_path)]) == 2
+    capsys.readouterr()
+    assert cli.main(["forecast", one, str(tmp_path / "none")]) == 2
+    assert "none: no such run" in capsys.readouterr().err
+
+
+def test_series_that_one_of_them_dropped(tmp_path):
+    t = np.arange(150)
+    series = tuple(Series(n, np.sin(t[:rows])) for n, rows in (("a", 150), ("b", 25), ("c", 150)))
+    found = []
+    for window in (8, 26):
+        data = dataclasses.replace(DATA, window=window, test="4", short="drop", validate=False)
+        config = Config(
+            data, ModelConfig(layers=1, hidden=4), TrainConfig(steps=4, batch=8, evaluations=1)
+        )
+        split = datasets.split(Panel("waves", series), data)
+        found.append(train.start(config, tmp_path / str(window), data=split))
+    assert [len(run.split.parts) for run in found] == [3, 2]
+    for act in (forecasts.forecast_mean, backtest):
+        with pytest.raises(SeqlabError, match="dropped different series"):
+            act(found)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqlab import _parts, _sides, cnn, tasks, trainer
+from seqlab import _parts, _sides, cnn, tasks, train, trainer
 from seqlab._batch_norm import BatchNormalization, Statistics
 from seqlab._replicas import ONE
 from seqlab._sides import Sides, sides
@@ -18,15 +18,15 @@ def images(count, seed=0):
     return draw.random((count, 8, 8, 1), np.float32), draw.integers(0, 10, count).astype(np.int32)
 
 
-def trained(spread):
+def trained(spread, name="lenet5_book", batch=BATCH, **options):
     """Weights, and what was measured, after four steps."""
     keras.utils.set_random_seed(3)
-    model = cnn.build("lenet5_book", (8, 8, 1), dropout=0.0)
+    model = cnn.build(name, (8, 8, 1), dropout=0.0, **options)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    config = TrainConfig(batch=BATCH, optimizer="sgd", learning_rate=0.1, ema=0.9, clip=0.5)
+    config = TrainConfig(batch=batch, optimizer="sgd", learning_rate=0.1, ema=0.9, clip=0.5)
     made = trainer.make_trainer(tasks.Task(model, loss, ("accuracy",)), config, 4)
     made.spread = spread
-    x, y = (values.reshape(1, 4, BATCH, *values.shape[1:]) for values in images(4 * BATCH))
+    x, y = (values.reshape(1, 4, batch, *values.shape[1:]) for values in images(4 * batch))
     chunks = tf.data.Dataset.from_tensor_slices((x, y))
     seen = made.fit(chunks, epochs=1, shuffle=False, verbose=0).history
     return made.evaluated, seen, float(made.optimizer.norms.value())
@@ -44,6 +44,28 @@ def test_parts_train_as_the_whole_batch(parts):
     assert others == pytest.approx(norms, rel=1e-5)
 
 
+def test_parts_hold_ghosts_whole():
+    given = {"name": "baseline", "batch": 24, "ghost": 8}
+    weights, *_ = trained(ONE, **given)
+    again, *_ = trained(Sides(3), **given)
+    for one, other in zip(weights, again, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+
+
+def test_a_training_takes_parts(monkeypatch, tmp_path):
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 1)
+    monkeypatch.setattr(_sides, "cores", lambda: 2)
+    seen = []
+    monkeypatch.setattr(Sides, "check", lambda self, *_: None)
+    whole = Sides.step
+    monkeypatch.setattr(
+        Sides, "step", lambda self, *given: seen.append(self.parts) or whole(self, *given)
+    )
+    few = TrainConfig(steps=2, batch=32, evaluations=1)
+    train.start(Config(ImageConfig("digits"), NetworkConfig("lenet5"), few), tmp_path / "run")
+    assert set(seen) == {2}
+
+
 def chosen(name, batch=64, loss="sparse_categorical_crossentropy", **options):
     return sides(cnn.build(name, **options), batch, keras.losses.get(loss))
 
@@ -54,12 +76,16 @@ def test_where_parts_are_taken(monkeypatch):
     assert chosen("lenet5").parts == 2 and chosen("lenet5", 32).parts == 2
     assert chosen("lenet5", 31) is ONE  # parts of too few rows
     assert chosen("mlp") is chosen("lenet_three") is ONE  # no convolutions; many weights
-    assert chosen("baseline") is ONE  # statistics of the whole batch
-    assert chosen("baseline", ghost=32).parts == 2
-    assert chosen("baseline", 80, ghost=32) is chosen("baseline", 32, ghost=32) is ONE
-    monkeypatch.setattr(_sides, "cores", lambda: 16)
+    assert chosen("baseline", dropout=0.0) is ONE  # statistics of the whole batch
+    ghosts = {"ghost": 32, "dropout": 0.0}
+    assert chosen("baseline", **ghosts).parts == 2
+    assert chosen("baseline", ghost=32) is ONE  # parts would draw other random numbers
+    for batch in (32, 80, 96):  # one group; groups that are not alike; three groups in two parts
+        assert chosen("baseline", batch, **ghosts) is ONE
+    monkeypatch.setattr(_sides, "cores", lambda: 4)
     assert chosen("lenet5", 256).parts == _parts.MOST and chosen("lenet5", 48).parts == 3
-    assert chosen("baseline", ghost=32).parts == 2
+    assert chosen("baseline", 96, **ghosts).parts == 3
+    assert chosen("baseline", **ghosts).parts == 2
     summed = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
     assert sides(cnn.build("lenet5"), 64, summed) is ONE
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0)
@@ -80,6 +106,7 @@ def test_threads_suit_the_network(monkeypatch):
     assert threads(digits, NetworkConfig("lenet5")) == [2]
     assert threads(digits, NetworkConfig("resnet18")) == []
     assert threads(digits, NetworkConfig("lenet5", base="runs/other")) == []
+    assert threads(ImageConfig("pictures"), NetworkConfig("lenet5")) == []  # of any size
     assert threads(DataConfig("sin"), ModelConfig(hidden=8)) == [1]
     assert threads(DataConfig("sin"), ModelConfig(hidden=128)) == [2]
 
