@@ -43,15 +43,21 @@ class Trainer(keras.Model):
         one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
 
         def step(k: Any) -> Any:
+            # The average takes in the step before, beside this one's gradient, where a core is idle.
+            self._average(k > 0)
             one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
-            if self.average is not None:
-                self.average.update(self.optimizer.iterations)
             return k + 1
 
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         with self.spread.joined(self.metrics_variables, self._moving()):
             tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
+            self._average()
         return self.get_metrics_result()
+
+    def _average(self, moved: Any = True) -> None:
+        """Take in the weights, if they have moved since the last time."""
+        if self.average is not None:
+            self.average.update(self.optimizer.iterations, moved)
 
     def _moving(self) -> list[Any]:
         """Statistics of batch normalisation, and their averages: each process has those of its rows."""
