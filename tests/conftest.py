@@ -6,7 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# The same examples each time; --hypothesis-profile=default looks for others.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -176,7 +176,8 @@ def test_quantiles_never_cross(levels, data):
     raw = data.draw(arrays(np.float32, (3, len(levels)), elements=numbers))
     found = heads.Quantiles(levels)(raw).numpy()
     assert found.shape == raw.shape and np.isfinite(found).all()
-    assert (np.diff(found, axis=-1) >= 0).all()
+    # Numbers below the smallest normal one are 0 to TensorFlow, but not to NumPy.
+    assert (np.diff(found, axis=-1) >= -np.finfo(np.float32).tiny).all()
     middle = int(np.argmin(np.abs(np.array(levels) - 0.5)))
     np.testing.assert_array_equal(found[:, middle], raw[:, middle])
 

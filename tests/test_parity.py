@@ -127,7 +127,10 @@ def test_the_forget_bias_is_a_weight_at_the_start():
         ({"cell_clip": 0}, "`cell_clip` must be a positive number. Received: 0"),
         ({"num_proj": 2, "proj_clip": -1.0}, "`proj_clip` must be a positive number. Received: -1"),
         ({"proj_clip": 1.0}, "give `num_proj`"),
-        ({"forget_bias": float("nan")}, "`forget_bias` must be a finite number. Received: nan"),
+        (
+            {"forget_bias": float("nan")},
+            "`forget_bias` must be a finite number within 1e.30 of zero. Received: nan",
+        ),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, words):
