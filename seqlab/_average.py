@@ -39,10 +39,12 @@ class Average:
             for group in self.groups
         ]
 
-    def update(self, steps: Any, moved: Any = True) -> None:
+    def update(self, steps: Any, moved: Any = None) -> None:
         """Take in the weights after so many steps; not where they have not moved since the last time."""
         n = tf.cast(steps, tf.float32)
-        new = (1 - tf.minimum(self.decay, (1 + n) / (10 + n))) * tf.cast(moved, tf.float32)
+        new = 1 - tf.minimum(self.decay, (1 + n) / (10 + n))
+        if moved is not None:
+            new *= tf.cast(moved, tf.float32)
         for group, variable in zip(self.groups, self.variables, strict=True):
             average = variable.value
             value = tf.concat([tf.reshape(weight.value, [-1]) for weight in group], 0)

@@ -16,6 +16,8 @@ from seqlab.tasks import Task
 
 __all__ = ["Trainer", "make_trainer"]
 
+IMAGES = 4  # axes of a batch of them
+
 
 class Trainer(keras.Model):
     """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph.
@@ -42,19 +44,26 @@ class Trainer(keras.Model):
         """K of Keras' training steps."""
         one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
 
+        # Of images the average takes in a step beside the next one's gradient; a recurrence has one
+        # thread, or leaves no core idle.
+        beside = len(self.inputs[0].shape) == IMAGES
+
         def step(k: Any) -> Any:
-            # The average takes in the step before, beside this one's gradient, where a core is idle.
-            self._average(k > 0)
+            if beside:
+                self._average(k > 0)
             one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
+            if not beside:
+                self._average()
             return k + 1
 
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         with self.spread.joined(self.metrics_variables, self._moving()):
             tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
-            self._average()
+            if beside:
+                self._average()
         return self.get_metrics_result()
 
-    def _average(self, moved: Any = True) -> None:
+    def _average(self, moved: Any = None) -> None:
         """Take in the weights, if they have moved since the last time."""
         if self.average is not None:
             self.average.update(self.optimizer.iterations, moved)
