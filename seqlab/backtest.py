@@ -144,12 +144,8 @@ def _mean(found: Sequence[_Forecasts]) -> tuple[np.ndarray, Bands, str]:
     """Forecasts, intervals that all have, and their kind."""
     if len(found) == 1:
         return found[0].values, found[0].bands, found[0].kind
-    shares = [share for share in found[0].bands if all(share in one.bands for one in found)]
+    joined = _joined([one.bands for one in found], lambda ends: np.mean(ends, axis=0))
     kinds = {one.kind for one in found}
-    joined = {
-        share: tuple(np.mean([one.bands[share][end] for one in found], axis=0) for end in (0, 1))
-        for share in shares
-    }
     kind = kinds.pop() if len(kinds) == 1 else "mixed"
     values = np.mean([one.values for one in found], axis=0)
     return values, joined, kind if joined else "none"
@@ -223,15 +219,19 @@ def _retrained(
         around, kind = bands(predictor, cut, cut.test, forecast)
         made.append((forecast, around))
     forecasts = np.stack([one for one, _ in made], axis=1)  # [S, O, P]
-    shares = set.intersection(*(set(around) for _, around in made))
-    joined = {
-        share: tuple(
-            np.stack([around[share][end] for _, around in made], axis=1).reshape(-1, horizon)
-            for end in (0, 1)
-        )
+    joined = _joined(
+        [around for _, around in made], lambda ends: np.stack(ends, axis=1).reshape(-1, horizon)
+    )
+    return _Forecasts(forecasts.reshape(-1, horizon), joined, kind, len(made))
+
+
+def _joined(each: Sequence[Bands], join: Callable[[list[np.ndarray]], np.ndarray]) -> Bands:
+    """The intervals that all of them have, their lower and their upper ends put together."""
+    shares = set.intersection(*map(set, each))
+    return {
+        share: (join([one[share][0] for one in each]), join([one[share][1] for one in each]))
         for share in sorted(shares)
     }
-    return _Forecasts(forecasts.reshape(-1, horizon), joined, kind, len(made))  # type: ignore[arg-type]
 
 
 def _known(run: Run, firsts: Sequence[int], horizon: int, rows: int | None) -> Series | Panel:

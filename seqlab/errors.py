@@ -28,8 +28,7 @@ def check_positive(name: str, value: object, kind: type = int, most: float | Non
     if not right or not 0 < value < float("inf"):  # type: ignore[operator]
         what = "a positive integer" if kind is int else "a positive number"
         raise SeqlabError(f"`{name}` must be {what}. Received: {value!r}")
-    if most is None and kind is float:
-        most = LARGEST
+    most = LARGEST if most is None and kind is float else most
     if most is not None and value > most:  # type: ignore[operator]
         said = f"{most:,}" if kind is int else f"{most:g}"
         raise SeqlabError(f"`{name}` must be at most {said}. Received: {value!r}")

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from seqlab import _parts, _sides, cnn, tasks, train, trainer
+from seqlab import _parts, _sides, cli, cnn, rates, tasks, train, trainer
 from seqlab._batch_norm import BatchNormalization, Statistics
 from seqlab._replicas import ONE
 from seqlab._sides import Sides, sides
 from seqlab._tensorflow import keras, tf
 from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
+from seqlab.errors import SeqlabError
 
 BATCH = 35  # which two and three parts cannot share alike
 
@@ -18,7 +19,7 @@ def images(count, seed=0):
     return draw.random((count, 8, 8, 1), np.float32), draw.integers(0, 10, count).astype(np.int32)
 
 
-def trained(spread, name="lenet5_book", batch=BATCH, **options):
+def trained(spread, name="lenet5_book", batch=BATCH, chunk=4, **options):
     """Weights, and what was measured, after four steps."""
     keras.utils.set_random_seed(3)
     model = cnn.build(name, (8, 8, 1), dropout=0.0, **options)
@@ -26,7 +27,7 @@ def trained(spread, name="lenet5_book", batch=BATCH, **options):
     config = TrainConfig(batch=batch, optimizer="sgd", learning_rate=0.1, ema=0.9, clip=0.5)
     made = trainer.make_trainer(tasks.Task(model, loss, ("accuracy",)), config, 4)
     made.spread = spread
-    x, y = (values.reshape(1, 4, batch, *values.shape[1:]) for values in images(4 * batch))
+    x, y = (values.reshape(-1, chunk, batch, *values.shape[1:]) for values in images(4 * batch))
     chunks = tf.data.Dataset.from_tensor_slices((x, y))
     seen = made.fit(chunks, epochs=1, shuffle=False, verbose=0).history
     return made.evaluated, seen, float(made.optimizer.norms.value())
@@ -42,6 +43,13 @@ def test_parts_train_as_the_whole_batch(parts):
     for name, values in seen.items():
         np.testing.assert_allclose(measured[name], values, rtol=1e-5)
     assert others == pytest.approx(norms, rel=1e-5)
+
+
+def test_the_average_takes_in_each_step_once():
+    """However many steps a chunk has: of images it is taken beside the next step."""
+    (whole, *_), (single, *_) = trained(ONE), trained(ONE, chunk=1)
+    for one, other in zip(whole, single, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_parts_hold_ghosts_whole():
@@ -109,6 +117,21 @@ def test_threads_suit_the_network(monkeypatch):
     assert threads(ImageConfig("pictures"), NetworkConfig("lenet5")) == []  # of any size
     assert threads(DataConfig("sin"), ModelConfig(hidden=8)) == [1]
     assert threads(DataConfig("sin"), ModelConfig(hidden=128)) == [2]
+
+
+def test_commands_set_the_threads(monkeypatch, tmp_path, capsys):
+    seen = []
+    monkeypatch.setattr(tasks, "set_threads", lambda config: seen.append(config.model.network))
+    words = ["train", "digits", "--model", "lenet5", "--steps", "1", "--quiet"]
+    assert cli.main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert seen == ["lenet5"]
+
+    def stop(*_):
+        raise SeqlabError("far enough")
+
+    monkeypatch.setattr(rates, "find", stop)
+    assert cli.main([*words, "--find-rate", str(tmp_path / "rates.png")]) == 2
+    assert "far enough" in capsys.readouterr().err and seen == ["lenet5"] * 2
 
 
 @pytest.mark.parametrize("channels", [3, 16])
