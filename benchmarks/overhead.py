@@ -1,17 +1,22 @@
 """What the trainer costs beside the steps themselves: checkpoints, moving average, history, progress.
 
-python benchmarks/overhead.py            # 3 rounds; about eight minutes
+python benchmarks/overhead.py            # 3 rounds; about nine minutes
 python benchmarks/overhead.py --rounds 1
 
 Both take the same steps with the same compiled function on the same batches. `bare` calls it in a loop
 and does nothing else; `trainer` is `train.fit` with 20 checkpoints, the moving average of weights,
 history and a progress bar as in a terminal, without validation, which is work of its own. They take turns
-in one process, a stretch between two checkpoints each: from process to process the same steps differ by
-up to a fifth. A ratio is of two stretches in a row; the first, which traces and compiles, is left out.
+in one process, a chunk of steps each: from process to process the same steps differ by up to a fifth, and
+from second to second by a tenth. What it costs has two parts: how much longer a chunk takes than the bare
+one beside it, the median of all pairs; and the time between chunks (Keras' loop, the callbacks, the
+checkpoints) in a stretch between two checkpoints, the median of these, over the bare time of its steps.
+The first stretch, which traces and compiles, is left out. Chunks of the large model have 5 steps, where
+`train` would take 50: that is against the trainer, and makes more pairs.
 """
 
 import argparse
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -22,10 +27,17 @@ from pathlib import Path
 import numpy as np
 from _machine import machine
 
-# Of each model: window, units, layers, batch, steps, and the share that the trainer may cost.
+from seqlab import _parts, datasets, tasks, train
+from seqlab._tensorflow import keras
+from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.progress import ProgressBar
+from seqlab.trainer import make_trainer
+
+# Of each model: window, units, layers, batch, steps, steps of a chunk at most, and the share that the
+# trainer may cost.
 MODELS = {
-    "sin, 10 steps, 2 x 30, batch 32": ("sin", 10, 30, 2, 32, 16000, 0.05),
-    "96 steps, 2 x 128, batch 64": ("multisine", 96, 128, 2, 64, 1000, 0.01),
+    "sin, 10 steps, 2 x 30, batch 32": ("sin", 10, 30, 2, 32, 16000, 100, 0.05),
+    "96 steps, 2 x 128, batch 64": ("multisine", 96, 128, 2, 64, 1000, 5, 0.01),
 }
 EVALUATIONS = 20
 TERMINAL = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "120"}
@@ -37,29 +49,36 @@ def main():
     parser.add_argument("--one", metavar="MODEL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        for row in stretches(*MODELS[options.one][:-1]):
-            print(*row, file=sys.stderr)
+        print(json.dumps(turns(*MODELS[options.one][:-1])), file=sys.stderr)
         return
     print(machine("seqlab", "tensorflow", "keras"))
     print(
-        "\n| model | steps | bare, ms a step | trainer | above it (quartiles) | by round | must |"
-        "\n|---|---|---|---|---|---|---|"
+        "\n| model | steps | bare, ms a step | in a step (standard error) | between | above it | by"
+        " round | must |\n|---|---|---|---|---|---|---|---|"
     )
-    for name, (*_, steps, most) in MODELS.items():
+    for name, (*_, steps, _, most) in MODELS.items():
         rounds = [measured(name) for _ in range(options.rounds)]
-        above = [100 * (ours / bare - 1) for bare, ours in (times.T for times in rounds)]
-        low, middle, high = np.percentile(np.concatenate(above), [25, 50, 75])
-        bare, ours = 1000 * np.median(np.concatenate(rounds), axis=0)
-        each = ", ".join(f"{np.median(one):.1f}" for one in above)
-        cost = f"**{middle:.1f} %** ({low:.1f} to {high:.1f}) | {each}"
+        bare, inside, error, between = cost(rounds)
+        each = ", ".join(f"{a + b:.1f}" for _, a, _, b in (cost([one]) for one in rounds))
         print(
-            f"| {name} | {steps} | {bare:.3g} | {ours:.3g} | {cost} | {100 * most:g} % |",
+            f"| {name} | {steps} | {bare:.3g} | {inside:.2f} % ({error:.2f}) | {between:.2f} % |"
+            f" **{inside + between:.1f} %** | {each} | {100 * most:g} % |",
             flush=True,
         )
 
 
+def cost(rounds):
+    """Bare milliseconds of a step; per cent that is added inside, its standard error; and between."""
+    bare, ours, between = (np.concatenate(columns) for columns in zip(*rounds, strict=True))
+    low, inside, high = np.percentile(100 * (ours / bare - 1), [25, 50, 75])
+    error = (
+        1.25 * (high - low) / 1.35 / len(bare) ** 0.5
+    )  # of a median, as of a normal distribution
+    return 1000 * np.median(bare), inside, error, 100 * np.median(between) / np.median(bare)
+
+
 def measured(name):
-    """Seconds a step, ``[stretches, 2]``: bare, and with the trainer."""
+    """What `turns` gives, from a process of its own."""
     done = subprocess.run(
         [sys.executable, __file__, "--one", name],
         stdout=subprocess.DEVNULL,  # the bar
@@ -68,67 +87,64 @@ def measured(name):
         check=True,
         env={**os.environ, **TERMINAL},
     )
-    return np.array([line.split() for line in done.stderr.splitlines()[1 - EVALUATIONS :]], float)
+    return [np.array(column) for column in json.loads(done.stderr.splitlines()[-1])]
 
 
-def stretches(*model):
-    """All stretches but the first, of both in turn."""
+def turns(*model):
+    """Seconds a step: of each bare chunk, of each chunk of ours, and between those, by stretch."""
+    *model, train.CHUNK = model
     config, data = prepared(*model)
-    from seqlab import tasks, train
-    from seqlab._tensorflow import keras
-    from seqlab.callbacks import ProgressBar
-
-    bare, bar, bares, ours = stretches_bare(config, data), ProgressBar(), [], []
-
-    class Turns(keras.callbacks.Callback):
-        """Lets the bare loop go first in each stretch, without the bar, and measures ours."""
-
-        def on_epoch_begin(self, epoch, logs=None):
-            self.end()
-            bar.bar.stop()
-            bares.append(next(bare))
-            bar.bar.start()
-            self.at, self.begun = self.model.optimizer.iterations.numpy(), time.perf_counter()
-
-        def end(self):
-            if bares:
-                taken = time.perf_counter() - self.begun
-                ours.append(taken / (self.model.optimizer.iterations.numpy() - self.at))
-
-        def on_train_end(self, logs=None):
-            self.end()
-
-    made = tasks.task(config, data, config.train.steps)
+    clock, made = Turns(bare_chunks(config, data)), tasks.task(config, data, config.train.steps)
     averaged = dataclasses.replace(config.train, ema=0.99)
     with tempfile.TemporaryDirectory() as folder:
-        train.fit(made.model, data, averaged, Path(folder), [bar, Turns()], made.loss)
-    return list(zip(bares, ours, strict=True))[1:]
+        train.fit(made.model, data, averaged, Path(folder), [clock, ProgressBar()], made.loss)
+    each = len(clock.between) // EVALUATIONS  # chunks of a stretch
+    steps = config.train.steps / len(clock.between)
+    stretches = np.reshape(clock.between, (EVALUATIONS, each)).sum(1) / each
+    columns = clock.bare[each:], clock.ours[each:], stretches[1:]
+    return [(np.array(column) / steps).tolist() for column in columns]
 
 
-def stretches_bare(config, data):
-    """Seconds a step of one stretch after the other: the compiled function of the trainer, in a loop."""
-    from seqlab import tasks, train
-    from seqlab.trainer import make_trainer
+class Turns(keras.callbacks.Callback):
+    """Lets the bare loop go first at each chunk, and measures ours."""
 
+    def __init__(self, bare):
+        super().__init__()
+        self.chunks, self.bare, self.ours, self.between = bare, [], [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.end()
+        self.bare.append(next(self.chunks))
+        self.begun = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ended = time.perf_counter()
+        self.ours.append(self.ended - self.begun)
+
+    def on_train_end(self, logs=None):
+        self.end()
+
+    def end(self):
+        if self.ours:
+            self.between.append(time.perf_counter() - self.ended)
+
+
+def bare_chunks(config, data):
+    """Seconds of one chunk after the other: the compiled function of the trainer, in a loop."""
     steps = config.train.steps
-    at, chunks = train.edges(config.train, data.train.input_shape, steps)
+    at, _ = train.edges(config.train, data.train.input_shape, steps)
     trainer = make_trainer(tasks.task(config, data, steps), config.train, steps)
     trainer.evaluate(data.train.dataset(1024).take(1), verbose=0)  # builds loss and metrics
     trainer.make_train_function()
     elements = iter(data.train.training(config.train.batch, 0, at))
-    for i in range(0, len(at) - 1, chunks):
+    while True:
         begun = time.perf_counter()
-        for _ in range(chunks):
-            trainer.train_function(elements)
-        float(trainer.trainable_variables[0][0, 0])  # wait for it
-        yield (time.perf_counter() - begun) / (at[i + chunks] - at[i])
+        float(trainer.train_function(elements)["loss"])  # which waits for it
+        yield time.perf_counter() - begun
 
 
 def prepared(source, window, hidden, layers, batch, steps):
     """The config of a model, and its windows; threads as the command line sets them."""
-    from seqlab import _parts, datasets
-    from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
-
     _parts.set_threads(8 * hidden**2)
     config = Config(
         DataConfig(source, window=window, validate=False),

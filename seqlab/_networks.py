@@ -18,10 +18,10 @@ import numpy as np
 from seqlab import models
 from seqlab._gradients import finite
 from seqlab._tensorflow import keras, tf
-from seqlab.callbacks import ProgressLines
 from seqlab.config import ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import make_optimizer
+from seqlab.progress import ProgressLines
 from seqlab.train import edges
 from seqlab.trainer import Trainer
 from seqlab.windows import Order, elements

@@ -162,6 +162,6 @@ def progress() -> Any:
     """A callback that shows how far a training is: a bar in a terminal, lines elsewhere."""
     import sys
 
-    from seqlab.callbacks import ProgressBar, ProgressLines
+    from seqlab.progress import ProgressBar, ProgressLines
 
     return ProgressBar() if sys.stdout.isatty() else ProgressLines()

@@ -1,9 +1,8 @@
-"""Keras callbacks of the trainer: keeping the best weights and the state on disk; showing progress."""
+"""The trainer's own Keras callback: history, best weights, early stopping, checkpoints, signals."""
 
 import csv
 import math
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,15 @@ import numpy as np
 from seqlab import checkpoints
 from seqlab._signals import Interrupted, Signals
 from seqlab._tensorflow import keras
-from seqlab._told import told
 from seqlab.config import TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import at_plateau
 from seqlab.runs import written
 
-__all__ = ["Keeper", "ProgressBar", "ProgressLines", "write_history"]
+__all__ = ["Keeper", "write_history"]
 
-MOVED = 0.5  # seconds between two moves of the bar
-MEASURED = {
-    "loss",
-    "penalty",
-    "val_loss",
-    "val_penalty",
-}  # by every training; others are its metrics
+# In every training's logs; others are its metrics.
+MEASURED = {"loss", "penalty", "val_loss", "val_penalty", "learning_rate"}
 
 
 class Keeper(keras.callbacks.Callback):
@@ -69,7 +62,8 @@ class Keeper(keras.callbacks.Callback):
             self._check_kept(kept)
         elif chief:
             held = {f"val_{name}": value for name, value in first.items() if self.selects}
-            self._record({**first, **held})
+            rate = float(self.trainer.optimizer.learning_rate)
+            self._record({**first, **held, "learning_rate": rate})
             self._save()
         if self.spread.workers > 1:
             self._share()
@@ -163,11 +157,11 @@ class Keeper(keras.callbacks.Callback):
                 else "the data are too large. Use another --scaling"
             )
             raise SeqlabError(f"the loss is not finite before step {step + 1}: {cause}")
-        rate = float(self.trainer.optimizer.learning_rate)
         row = {"step": step, "loss": loss, "penalty": float(logs.get("penalty", 0.0))}
         for name in sorted(set(logs) - MEASURED):
             row |= {name: float(logs[name])}
-        row |= {"val_loss": selected, "learning_rate": rate, "gradient_norm": self._norm()}
+        row |= {"val_loss": selected, "learning_rate": float(logs["learning_rate"])}
+        row |= {"gradient_norm": self._norm()}
         self.progress.rows.append(row)
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
@@ -241,89 +235,3 @@ def write_history(path: Path, history: dict[str, list[float]]) -> None:
         rows = csv.writer(file)
         rows.writerow(history)
         rows.writerows(zip(*history.values(), strict=True))
-
-
-class _Progress(keras.callbacks.Callback):
-    """Counts optimizer steps and time; what is shown is up to the two below."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bar: Any = None
-        self.steps, self.begun_at, self.begun_step = 0, 0.0, 0
-        self.shown: dict[str, float] = {"loss": math.nan}
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Start the clock."""
-        del logs
-        self.steps = self.model.total_steps
-        self.begun_at, self.begun_step = time.monotonic(), self._step()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Take up the losses of an evaluation."""
-        del epoch
-        self.shown = {
-            name.replace("val_", "validation "): float(value)
-            for name, value in (logs or {}).items()
-            if name != "val_penalty"  # which is the same
-        }
-
-    def _step(self) -> int:
-        return int(self.model.optimizer.iterations)
-
-    def _numbers(self) -> str:
-        seconds = max(time.monotonic() - self.begun_at, 1e-9)
-        speed = (self._step() - self.begun_step) / seconds
-        rate = float(self.model.optimizer.learning_rate)
-        losses = "  ".join(f"{name} {value:.3g}" for name, value in self.shown.items())
-        return f"{losses}  rate {rate:.2g}  {speed:.0f} steps/s"
-
-
-class ProgressBar(_Progress):
-    """A bar in the terminal: losses, learning rate, steps per second, time left."""
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Show the bar."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        super().on_train_begin(logs)
-        columns = (
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )
-        self.bar = Progress(*columns, auto_refresh=False)
-        self.moved_at = -math.inf
-        self.task = self.bar.add_task("", total=self.steps, completed=self.begun_step)
-        self.bar.start()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the bar on, but not at every chunk: what it shows takes two milliseconds to gather."""
-        del batch
-        self.shown["loss"] = float((logs or self.shown)["loss"])
-        if time.monotonic() - self.moved_at > MOVED or self._step() == self.steps:
-            self.bar.update(
-                self.task, completed=self._step(), description=self._numbers(), refresh=True
-            )
-            self.moved_at = time.monotonic()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Leave the bar as it stands; called again, nothing."""
-        del logs
-        if self.bar is not None:
-            self.bar.stop()
-
-
-class ProgressLines(_Progress):
-    """For output that is no terminal: a line per evaluation."""
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print the line."""
-        super().on_epoch_end(epoch, logs)
-        told(f"step {self._step()} of {self.steps}  {self._numbers()}")

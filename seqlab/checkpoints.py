@@ -4,6 +4,7 @@ Each ends with the checksum of all that comes before it, as the comment that a z
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -86,8 +87,7 @@ def save(
     arrays |= {f"running_{i}": value for i, value in enumerate(running)}
     path = folder / f"step-{progress.step:08}.npz"
     with written(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
-        _seal(temporary)
+        _write(temporary, arrays)
     for old in files(folder)[:-keep]:
         old.unlink()
     return path
@@ -254,12 +254,19 @@ def _opened(path: Path) -> Iterator[Any]:
         raise SeqlabError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _seal(path: Path) -> None:
+def _write(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Write arrays and their checksum."""
+    sealed = io.BytesIO()  # to read a file again for its checksum takes longer
+    np.savez(sealed, allow_pickle=False, **values)
+    _seal(sealed)
+    path.write_bytes(sealed.getbuffer())
+
+
+def _seal(file: Any) -> None:
     """Append the checksum of all that comes before it."""
-    with path.open("r+b") as file:
-        size = file.seek(-2, os.SEEK_END) + 2  # the length of the comment, so far 0
-        file.write(struct.pack("<H", COMMENT))
-        file.write(MARK + _digest(file, size))
+    size = file.seek(-2, os.SEEK_END) + 2  # the length of the comment, so far 0
+    file.write(struct.pack("<H", COMMENT))
+    file.write(MARK + _digest(file, size))
 
 
 def _check(file: Any) -> None:

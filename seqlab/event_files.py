@@ -32,9 +32,8 @@ class EventFiles(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write what was measured."""
         del epoch
-        found = {**(logs or {}), "learning_rate": float(self.model.optimizer.learning_rate)}
         step = int(self.model.optimizer.iterations)
-        for name, value in found.items():
+        for name, value in (logs or {}).items():
             part = "validation" if name.startswith(PARTS["validation"]) else "training"
             self._write(part, name.removeprefix(PARTS[part]), value, step)
         for writer in self.writers.values():

@@ -247,9 +247,15 @@ def _read_times(column: pd.Series, dayfirst: bool) -> pd.Series:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "could not infer format" is no news here
         try:
-            return pd.to_datetime(column, errors="coerce", dayfirst=dayfirst)
+            found = pd.to_datetime(column, errors="coerce", dayfirst=dayfirst)
         except (ValueError, TypeError):  # mixed time zones
-            return pd.to_datetime(column, errors="coerce", utc=True)
+            found = pd.to_datetime(column, errors="coerce", utc=True)
+        if not found.isna().all():
+            return found
+        try:  # before its version 3, pandas reads no years beyond 64 bits of nanoseconds
+            return column.astype("datetime64[s]")
+        except (ValueError, TypeError, OverflowError):
+            return found
 
 
 def _check_order(times: pd.DatetimeIndex) -> None:

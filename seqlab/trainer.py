@@ -23,6 +23,7 @@ class Trainer(keras.Model):
     """A model whose training step takes a chunk ``[K, B, ...]``: K optimizer steps in the graph.
 
     What it measures: `loss`, of the data alone; `penalty`, where its layers have one; and the metrics.
+    The logs of a chunk have the `learning_rate`, too: outside, a schedule takes a millisecond.
 
     Attributes:
         total_steps: for callbacks that show progress.
@@ -61,7 +62,8 @@ class Trainer(keras.Model):
             tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
             if beside:
                 self._average()
-        return self.get_metrics_result()
+        rate = tf.convert_to_tensor(self.optimizer.learning_rate)
+        return {**self.get_metrics_result(), "learning_rate": rate}
 
     def _average(self, moved: Any = None) -> None:
         """Take in the weights, if they have moved since the last time."""

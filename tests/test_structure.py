@@ -118,6 +118,7 @@ ORDER = [
     ["export"],
     [
         "callbacks",
+        "progress",
         "event_files",
         "seeds",
         "evaluate",

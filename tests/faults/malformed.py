@@ -511,7 +511,8 @@ def write(path, content, sealed):
     """Write a checkpoint, with its checksum or as it is."""
     path.write_bytes(content)
     if sealed and content[-22:].startswith(checkpoints.PLAIN):
-        checkpoints._seal(path)
+        with path.open("r+b") as file:
+            checkpoints._seal(file)
 
 
 def _arrays(path):
