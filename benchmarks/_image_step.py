@@ -83,12 +83,12 @@ def seqlab(network, kind):
 
 def pipeline(network, kind):
     """Chunks as the trainer asks for them, and nothing else."""
-    from seqlab import train
+    from seqlab import cnn, train
 
     part, recipe = some(network, kind)
-    batch = recipe.train.batch
-    steps = 200_000 // batch
-    at, _ = train.edges(recipe.trained(steps=steps, evaluations=1), part.train.input_shape, steps)
+    batch, shape = recipe.train.batch, part.train.input_shape
+    steps, weights = 200_000 // batch, cnn.build(network, shape, **recipe.options).count_params()
+    at, _ = train.edges(recipe.trained(steps=steps, evaluations=1), shape, steps, weights)
     chunks = iter(part.train.training(batch, 0, at))
     for _ in range(5):
         next(chunks)

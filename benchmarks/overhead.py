@@ -132,8 +132,8 @@ class Turns(keras.callbacks.Callback):
 def bare_chunks(config, data):
     """Seconds of one chunk after the other: the compiled function of the trainer, in a loop."""
     steps = config.train.steps
-    at, _ = train.edges(config.train, data.train.input_shape, steps)
     trainer = make_trainer(tasks.task(config, data, steps), config.train, steps)
+    at, _ = train.edges(config.train, data.train.input_shape, steps, trainer.count_params())
     trainer.evaluate(data.train.dataset(1024).take(1), verbose=0)  # builds loss and metrics
     trainer.make_train_function()
     elements = iter(data.train.training(config.train.batch, 0, at))

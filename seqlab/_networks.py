@@ -84,18 +84,18 @@ def fit(
         verbose: above 0, print a line per evaluation.
 
     Returns:
-        The weights, and the history: step, loss and perhaps val_loss, each a list.
+        The weights, and the history: step, loss, learning_rate and perhaps val_loss, each a list.
 
     Raises:
         SeqlabError: the loss is not finite.
     """
     steps = config.steps or 0
-    at, chunks = edges(config, network.input_shape, steps)
     loss = "mse" if rows.targets.ndim > 1 else "classes"
     with _lock:
         trainer = _trainer(network, _compiled(config), loss)
         _begin(trainer, build(network, config.seed))
         trainer.total_steps = steps
+        at, chunks = edges(config, network.input_shape, steps, trainer.count_params())
         with finite(lambda: _diverged(config)):
             made = trainer.fit(
                 _training(rows, config, at),

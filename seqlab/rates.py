@@ -97,7 +97,7 @@ def find(config: Config, data: Parts | None = None) -> Rates:
     keras.utils.set_random_seed(config.train.seed)
     train, steps = _tried(config.train), POINTS * EACH
     trainer = make_trainer(task(config, data, steps), train, steps)
-    at, chunks = edges(train, data.train.input_shape, steps)
+    at, chunks = edges(train, data.train.input_shape, steps, trainer.count_params())
     rates = np.geomspace(LOWEST, HIGHEST, (len(at) - 1) // chunks)
     listener = _Listener()
     try:

@@ -49,7 +49,10 @@ __all__ = [
 ]
 
 CHUNK = 100  # batches at most in one chunk
-CHUNK_BYTES = 2**21  # and inputs at most, so that large batches travel alone
+# And bytes of inputs at most, so that large batches travel alone, and a large network's chunk ends soon:
+# who interrupts it waits for that. A small one takes a step in less time than a chunk is handed over in.
+CHUNK_BYTES = {"large": 2**21, "series": 2**22, "images": 2**23}
+SMALL = 2**19  # weights, up to which a network is no large one
 EVALUATED = 1024, 2**24  # rows at most that are evaluated at once, and bytes of their inputs
 
 
@@ -170,7 +173,7 @@ def _loop(
     begun = validation if data.validation else validation.take(1)
     # which also builds loss and metrics
     keeper.begin(trainer.evaluate(begun, verbose=0, return_dict=True))
-    at, chunks = edges(config, shape, trainer.total_steps)
+    at, chunks = edges(config, shape, trainer.total_steps, trainer.count_params())
     position = keeper.place(at, chunks)
     if position == len(at) - 1 or keeper.stopped:
         return
@@ -262,9 +265,11 @@ def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:
     return found
 
 
-def edges(config: TrainConfig, input_shape: Any, steps: int) -> tuple[list[int], int]:
+def edges(config: TrainConfig, input_shape: Any, steps: int, weights: int) -> tuple[list[int], int]:
     """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
-    most = min(CHUNK, max(1, CHUNK_BYTES // (config.batch * _bytes(input_shape))))
+    images = not isinstance(input_shape, dict) and len(input_shape) == 3
+    kind = "large" if weights > SMALL else "images" if images else "series"
+    most = min(CHUNK, max(1, CHUNK_BYTES[kind] // (config.batch * _bytes(input_shape))))
     evaluations = min(config.evaluations, steps)
     chunks = -(-steps // (evaluations * most))
     evaluations = min(evaluations, steps // chunks)  # so that no chunk is empty

@@ -505,7 +505,7 @@ def test_the_one_trainer_learns_the_digits():
     trainer = train.Trainer(model.inputs, model.outputs)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     trainer.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"], jit_compile=False)
-    edges, chunks = train.edges(TrainConfig(batch=32), split.train.input_shape, 300)
+    edges, chunks = train.edges(TrainConfig(batch=32), split.train.input_shape, 300, 10_000)
     data = split.train.training(32, 0, edges)
     trainer.fit(data, epochs=1, steps_per_epoch=len(edges) - 1, shuffle=False, verbose=0)
     assert chunks and trainer.evaluate(split.test.dataset(360), verbose=0)[1] > 0.93

@@ -334,7 +334,7 @@ def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
     """Three chunks lie between two evaluations; the training goes on within them."""
     monkeypatch.setattr(train, "CHUNK", 4)
     whole = train.start(SMALL, data=make())
-    at, _ = train.edges(SMALL.train, (6, 1), 60)
+    at, _ = train.edges(SMALL.train, (6, 1), 60, 100)
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run = None
     for number, chunk in enumerate(chunks):
