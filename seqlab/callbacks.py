@@ -3,6 +3,7 @@
 import csv
 import math
 import tempfile
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,14 +91,20 @@ class Keeper(keras.callbacks.Callback):
             checkpoints.check(self._measures(), kept.running)
 
     def place(self, edges: list[int], chunks: int) -> int:
-        """How many chunks are behind us; `edges` are their steps, and so many lie between evaluations."""
+        """How many chunks are behind us; so many lie between evaluations.
+
+        Args:
+            edges: their steps. The one before the checkpoint's becomes that.
+            chunks: between two evaluations.
+        """
         step = self.progress.step
-        if step not in edges:
+        if not 0 <= step <= edges[-1] or step != int(self.trainer.optimizer.iterations):
             raise SeqlabError(
                 f"{self.folder}: holds a checkpoint of step {step}, where this training has none."
                 " Train in another --out"
             )
-        position = edges.index(step)
+        position = bisect_right(edges, step) - 1
+        edges[position] = step  # an earlier version may have left it between two of ours
         self.chunks, self.left = chunks, chunks - position % chunks
         return position
 

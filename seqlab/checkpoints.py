@@ -31,6 +31,7 @@ MARK = b"sha256:"  # followed by 64 digits
 COMMENT = len(MARK) + 64
 PLAIN = b"PK\5\6"  # 22 bytes before the end: a zip file without a comment, as checkpoints once were
 BLOCK = 2**20
+FEW = 2**24  # bytes
 COLUMNS = frozenset(("step", "loss", "val_loss"))  # at least, of each row of the history
 NAME = re.compile(r"step-(\d{8,18})\.npz")
 DAMAGED = ".damaged"  # what the name of one that was put aside ends with
@@ -255,11 +256,16 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _write(path: Path, values: dict[str, np.ndarray]) -> None:
-    """Write arrays and their checksum."""
-    sealed = io.BytesIO()  # to read a file again for its checksum takes longer
-    np.savez(sealed, allow_pickle=False, **values)
-    _seal(sealed)
-    path.write_bytes(sealed.getbuffer())
+    """Write arrays and their checksum: few in memory first, since to read a file again takes longer."""
+    if sum(value.nbytes for value in values.values()) < FEW:
+        sealed = io.BytesIO()
+        np.savez(sealed, allow_pickle=False, **values)
+        _seal(sealed)
+        path.write_bytes(sealed.getbuffer())
+        return
+    np.savez(path, allow_pickle=False, **values)
+    with path.open("r+b") as file:
+        _seal(file)
 
 
 def _seal(file: Any) -> None:

@@ -182,7 +182,7 @@ class RecurrentRegressor(RegressorMixin, _Recurrent):
         model_: a new Keras model with these weights, from standardised inputs to standardised targets.
         x_mean_, x_scale_: ``[D]``, how inputs are standardised.
         y_mean_, y_scale_: ``[P]``, how targets are.
-        history_: step, loss and with validation val_loss at each evaluation, each a list.
+        history_: step, loss, learning_rate and with validation val_loss at each evaluation, each a list.
         n_iter_: optimizer steps taken.
     """
 

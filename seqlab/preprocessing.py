@@ -212,7 +212,9 @@ def _of_rows(padded: Any, by: Any, most: int, size: Any, mirror: Any) -> Any:
 
 
 def _mirrored(images: Any) -> Any:
-    """Left and right: of three axes, of which the last has three numbers, TensorFlow does it faster."""
+    """Left and right: of three axes, the last one of three colours, TensorFlow does it faster."""
+    if images.shape[-1] != 3:
+        return tf.reverse(images, [2])
     rows = tf.reshape(images, (-1, *images.shape[2:]))
     return tf.reshape(tf.reverse(rows, [1]), tf.shape(images))
 
@@ -305,7 +307,7 @@ def for_evaluation(
 
 
 def _finish(images: Any, augmentation: Augmentation) -> Any:
-    """The end of every chain: colours and sizes may have left [0, 1]; then the scaling."""
+    """The end of a chain whose colours or sizes may have left [0, 1]."""
     return _scaled(tf.clip_by_value(images, 0, 1), augmentation)
 
 

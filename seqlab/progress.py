@@ -84,7 +84,8 @@ class ProgressBar(_Progress):
         """Leave the bar where the training ended; called again, nothing."""
         del logs
         if self.bar is not None:
-            self._move()
+            if math.isfinite(self.moved_at):
+                self._move()
             self.bar.stop()
             self.bar = None
 

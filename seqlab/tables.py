@@ -35,6 +35,7 @@ _SEASONS |= dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12)
 _SEASONS |= dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4)
 LARGEST = float(np.finfo(np.float32).max)
 YEARS = 1678, 2261  # the first and the last that 64 bits of nanoseconds hold as a whole
+DATE = r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
 
 
 def read(path: str | Path, target: str | None = None, missing: str = "error") -> Series:
@@ -175,6 +176,7 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
         SeqlabError: some are not times like the others; or the column that is asked for holds none.
     """
     if isinstance(frame.index, pd.DatetimeIndex) and time is None:
+        _check_years(pd.Series(frame.index), frame.index.name or "index")
         return frame.index
     if time is not None and time not in frame.columns:
         raise SeqlabError(f"no column {time!r}. Columns: {', '.join(map(str, frame.columns))}")
@@ -216,7 +218,7 @@ def _check_zones(column: pd.Series, name: Any) -> None:
 
 def _check_years(times: pd.Series, name: Any) -> None:
     """Refuse times that do not fit into 64 bits of nanoseconds, as runs keep them."""
-    far = ~times.dt.year.between(*YEARS).to_numpy()
+    far = (times.notna() & ~times.dt.year.between(*YEARS)).to_numpy()
     if far.any():
         row = int(far.argmax())
         raise SeqlabError(
@@ -250,12 +252,25 @@ def _read_times(column: pd.Series, dayfirst: bool) -> pd.Series:
             found = pd.to_datetime(column, errors="coerce", dayfirst=dayfirst)
         except (ValueError, TypeError):  # mixed time zones
             found = pd.to_datetime(column, errors="coerce", utc=True)
-        if not found.isna().all():
-            return found
-        try:  # before its version 3, pandas reads no years beyond 64 bits of nanoseconds
-            return column.astype("datetime64[s]")
+    return _far(column, found)
+
+
+def _far(column: pd.Series, found: pd.Series) -> pd.Series:
+    """The times that were found, those in years out of range only if they are written out as dates.
+
+    pandas 2 reads no such years, and pandas 3 reads "May" as the year 1.
+    """
+    text = column.astype(str)
+    if not text.str.match(DATE).all():
+        near = pd.api.types.is_datetime64_any_dtype(found) and found.dt.year.between(*YEARS)
+        return found if near is False else found.where(near)
+    if found.isna().any():
+        try:
+            days = text.str.strip().str[:10].astype("datetime64[s]")
         except (ValueError, TypeError, OverflowError):
             return found
+        return found if days.dt.year.between(*YEARS).all() else days
+    return found
 
 
 def _check_order(times: pd.DatetimeIndex) -> None:

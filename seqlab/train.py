@@ -49,10 +49,6 @@ __all__ = [
 ]
 
 CHUNK = 100  # batches at most in one chunk
-# And bytes of inputs at most, so that large batches travel alone, and a large network's chunk ends soon:
-# who interrupts it waits for that. A small one takes a step in less time than a chunk is handed over in.
-CHUNK_BYTES = {"large": 2**21, "series": 2**22, "images": 2**23}
-SMALL = 2**19  # weights, up to which a network is no large one
 EVALUATED = 1024, 2**24  # rows at most that are evaluated at once, and bytes of their inputs
 
 
@@ -266,14 +262,27 @@ def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:
 
 
 def edges(config: TrainConfig, input_shape: Any, steps: int, weights: int) -> tuple[list[int], int]:
-    """Steps at which chunks begin and end, and how many chunks lie between two evaluations."""
-    images = not isinstance(input_shape, dict) and len(input_shape) == 3
-    kind = "large" if weights > SMALL else "images" if images else "series"
-    most = min(CHUNK, max(1, CHUNK_BYTES[kind] // (config.batch * _bytes(input_shape))))
+    """Steps at which chunks begin and end, and how many chunks lie between two evaluations.
+
+    How large chunks are moves no evaluation.
+    """
+    most = min(
+        CHUNK, max(1, _chunk_bytes(input_shape, weights) // (config.batch * _bytes(input_shape)))
+    )
     evaluations = min(config.evaluations, steps)
-    chunks = -(-steps // (evaluations * most))
-    evaluations = min(evaluations, steps // chunks)  # so that no chunk is empty
+    chunks = min(-(-steps // (evaluations * most)), steps // evaluations)  # so that none is empty
     return np.linspace(0, steps, evaluations * chunks + 1).round().astype(int).tolist(), chunks
+
+
+def _chunk_bytes(input_shape: Any, weights: int) -> int:
+    """That the inputs of a chunk take at most.
+
+    Large batches travel alone. To hand over a chunk takes some milliseconds, as long as a step of a small
+    network of images, whose chunks are therefore longer. Who interrupts a training waits for its chunk.
+    """
+    if isinstance(input_shape, dict) or len(input_shape) < 3:
+        return 2**22
+    return 2**23 if weights < 2**19 else 2**21
 
 
 def evaluated_rows(config: TrainConfig, input_shape: Any) -> int:

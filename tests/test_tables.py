@@ -121,6 +121,38 @@ def test_interpolate_fills_gaps_in_time(freq):
     assert series.season == whole.season
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["may", "march", "june"],
+        ["January", "February", "April"],
+        ["T1", "T2", "T3"],
+        ["01", "02", "03"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_words_that_pandas_takes_for_the_year_1_are_words(tmp_path, words):
+    column = [words[i % 3] for i in range(len(DAYS))]
+    rows = zip(column, DAYS, VALUES, strict=True)
+    text = "m,day,sales\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
+    series = read(tmp_path, text, "sales")
+    assert series.times[0] == pd.Timestamp(DAYS[0])
+
+
+@pytest.mark.parametrize("zone", ["", "T00:00:00Z", " 12:00:00+01:00"])
+@pytest.mark.parametrize("years", [range(1500, 1510), range(1672, 1682), range(2255, 2265)])
+def test_years_out_of_range_are_named(tmp_path, years, zone):
+    text = table([f"{year}-01-01{zone}" for year in years], VALUES)
+    with pytest.raises(SeqlabError, match="is not in the years 1678 to 2261"):
+        read(tmp_path, text)
+
+
+def test_years_out_of_range_are_named_in_an_index():
+    index = pd.DatetimeIndex(np.array([f"15{i}-01-01" for i in range(10, 20)], "datetime64[s]"))
+    with pytest.raises(SeqlabError, match="row 1, column 'index': 1510-01-01 00:00:00 is not in"):
+        tables.read_frame(pd.DataFrame({"v": np.arange(10.0)}, index))
+
+
 def test_drop_leaves_out_rows_and_takes_the_others_as_even(tmp_path):
     values = [1, "", 3, "", 5, 6, 7, 8, 9, 10]
     series = read(tmp_path, table(DAYS, values), missing="drop")

@@ -350,6 +350,40 @@ def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
     same(train.resume(run), whole)
 
 
+def test_chunks_of_another_size_go_on_from_the_same_checkpoint(monkeypatch):
+    """As those of an earlier version, whose checkpoint may lie between two edges of this one."""
+    monkeypatch.setattr(train, "CHUNK", 3)
+    whole = train.start(SMALL, data=make())
+    with pytest.raises(KeyboardInterrupt):
+        train.start(SMALL, runs.Path("cut"), [SignalAt(2)], make())
+    run = train.load_run("cut")
+    assert checkpoints.newest(run.path / "checkpoints").name == "step-00000005.npz"
+    monkeypatch.setattr(train, "CHUNK", 4)
+    assert 5 not in train.edges(SMALL.train, (6, 1), 60, 100)[0]
+    done = train.resume(run)
+    assert done.history["step"] == whole.history["step"]
+    for ours, theirs in zip(done.model.get_weights(), whole.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(96, 7), (28, 28, 1), (32, 32, 3), (224, 224, 3)])
+@pytest.mark.parametrize("steps", [7, 60, 1955, 3910])
+@pytest.mark.parametrize("batch", [1, 32, 128])
+def test_chunks_are_bounded_and_move_no_evaluation(shape, steps, batch):
+    config = TrainConfig(steps=steps, batch=batch)
+    found = {}
+    for weights in (2**18, 2**20):
+        at, chunks = train.edges(config, shape, steps, weights)
+        sizes = np.diff(at)
+        assert (at[0], at[-1], sizes.min() > 0) == (0, steps, True)
+        found[weights] = at[::chunks]
+        most = 2**22 if len(shape) < 3 else 2**23 if weights < 2**19 else 2**21
+        assert sizes.max() <= min(100, max(1, most // (batch * 4 * np.prod(shape)))) + 1
+    one, other = found.values()
+    assert len(one) == len(other) == min(steps, config.evaluations) + 1
+    assert np.abs(np.subtract(one, other)).max() <= 1  # where a half is rounded
+
+
 def test_a_folder_is_of_one_training_at_a_time():
     class Second(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -361,6 +395,19 @@ def test_a_folder_is_of_one_training_at_a_time():
     assert run.history["step"][-1] == 60
     with alone(run.path / "checkpoints"):  # which is free again
         pass
+
+
+def test_large_checkpoints_come_back_as_they_were(tmp_path, monkeypatch):
+    """Those are not gathered in memory before they are written."""
+    monkeypatch.setattr(checkpoints, "FEW", 1000)
+    variables = [keras.Variable(np.arange(500, dtype="float32")), keras.Variable([1.0, 2.0])]
+    path = checkpoints.save(tmp_path, checkpoints.Progress(7), variables, [])
+    kept = [np.asarray(variable) for variable in variables]
+    for variable in variables:
+        variable.assign(0 * variable)
+    assert checkpoints.restore(path, variables).progress.step == 7
+    for variable, value in zip(variables, kept, strict=True):
+        np.testing.assert_array_equal(np.asarray(variable), value)
 
 
 def test_the_checkpoint_of_another_model_is_refused_and_stays():
