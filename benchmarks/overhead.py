@@ -71,9 +71,7 @@ def cost(rounds):
     """Bare milliseconds of a step; per cent that is added inside, its standard error; and between."""
     bare, ours, between = (np.concatenate(columns) for columns in zip(*rounds, strict=True))
     low, inside, high = np.percentile(100 * (ours / bare - 1), [25, 50, 75])
-    error = (
-        1.25 * (high - low) / 1.35 / len(bare) ** 0.5
-    )  # of a median, as of a normal distribution
+    error = 1.25 * (high - low) / 1.35 / len(bare) ** 0.5  # of a median, if they were normal
     return 1000 * np.median(bare), inside, error, 100 * np.median(between) / np.median(bare)
 
 

@@ -262,8 +262,9 @@ def _far(column: pd.Series, found: pd.Series) -> pd.Series:
     """
     text = column.astype(str)
     if not text.str.match(DATE).all():
-        near = pd.api.types.is_datetime64_any_dtype(found) and found.dt.year.between(*YEARS)
-        return found if near is False else found.where(near)
+        if not pd.api.types.is_datetime64_any_dtype(found):
+            return found
+        return found.where(found.dt.year.between(*YEARS))
     if found.isna().any():
         try:
             days = text.str.strip().str[:10].astype("datetime64[s]")

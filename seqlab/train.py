@@ -264,7 +264,7 @@ def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:
 def edges(config: TrainConfig, input_shape: Any, steps: int, weights: int) -> tuple[list[int], int]:
     """Steps at which chunks begin and end, and how many chunks lie between two evaluations.
 
-    How large chunks are moves no evaluation.
+    How large chunks are moves no evaluation, but where a half is rounded.
     """
     most = min(
         CHUNK, max(1, _chunk_bytes(input_shape, weights) // (config.batch * _bytes(input_shape)))
