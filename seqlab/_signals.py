@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Interrupted", "Signals", "number_of"]
@@ -42,6 +43,13 @@ class Signals:
     def __init__(self) -> None:
         self.number = 0
         self._before: dict[int, Any] = {}
+        self._noted: Callable[[], object] = lambda: None
+
+    def tell(self, noted: Callable[[], object]) -> None:
+        """Have this called, in a thread of its own, as soon as a signal is noted; or now, if one was."""
+        self._noted = noted
+        if self.number:
+            noted()
 
     def __enter__(self) -> "Signals":
         if threading.current_thread() is threading.main_thread():
@@ -67,6 +75,7 @@ class Signals:
                 self.number, count = self.number or number[0], count + 1
                 if count > 1 and not hasattr(sys, "ps1"):
                     os._exit(128 + number[0])
+                self._noted()
         os.close(heard)
 
     def _note(self, number: int, _: Any) -> None:

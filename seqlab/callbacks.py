@@ -28,7 +28,7 @@ class Keeper(keras.callbacks.Callback):
     """After every evaluation: history, best weights, early stopping, and a checkpoint.
 
     One callback for the four, because what is restored must be one state. When a signal comes, a
-    checkpoint is also written between two evaluations, and holds what has been measured since the last.
+    checkpoint is written after any step, and holds what has been measured since the last evaluation.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Keeper(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         self.stopped = False
         self.running: list[np.ndarray] = []  # of a stretch that is to be gone on with
+        self.measured: list[np.ndarray] = []  # of one that is over
         self.chunks = self.left = 0  # of a stretch, and of the present one
         self.spread = trainer.spread
 
@@ -94,7 +95,8 @@ class Keeper(keras.callbacks.Callback):
         """How many chunks are behind us; so many lie between evaluations.
 
         Args:
-            edges: their steps. The one before the checkpoint's becomes that.
+            edges: their steps. The one before the checkpoint's becomes that: the chunk is what is left
+                of it. It is empty if what is left is an evaluation.
             chunks: between two evaluations.
         """
         step = self.progress.step
@@ -104,7 +106,9 @@ class Keeper(keras.callbacks.Callback):
                 " Train in another --out"
             )
         position = bisect_right(edges, step) - 1
-        edges[position] = step  # an earlier version may have left it between two of ours
+        if position % chunks == 0 and edges[position] == step > self.progress.rows[-1]["step"]:
+            position -= 1
+        edges[position] = step
         self.chunks, self.left = chunks, chunks - position % chunks
         return position
 
@@ -119,16 +123,23 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keras' name for: a chunk is over. Leave with a checkpoint, if a signal came."""
         del logs
+        if self._signal():
+            self._interrupt(self._values())
         if batch + 1 == self.left:  # of a stretch begun in its middle Keras does not know the end
             self.trainer.stop_training = True
-        elif self._signal():
-            self.progress.step = int(self.trainer.optimizer.iterations)
-            self._save([np.asarray(variable) for variable in self._measures()])
-            self._leave()
+            self.measured = self._values()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Leave an evaluation to be taken anew, if a signal came."""
+        del batch, logs
+        if self.signals.number:
+            self.trainer.stop_evaluating = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras' name for: the stretch between two evaluations is over."""
         del epoch
+        if self._signal():
+            self._interrupt(self.measured)
         self.progress.step = int(self.trainer.optimizer.iterations)
         if not self.selects:  # or else the evaluation before has taken them
             self.trainer.take_statistics()
@@ -137,13 +148,13 @@ class Keeper(keras.callbacks.Callback):
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
             self.trainer.optimizer.learning_rate.assign(at_plateau(self.config, losses))
         self._save()
-        if self._signal():
-            self._leave()
         self.stopped, self.left = self._patience_is_over(), self.chunks
         self.trainer.stop_training = self.stopped
 
     def finish(self) -> dict[str, list[float]]:
         """Give the model its best weights, or the last ones that evaluation used; the history."""
+        if self._signal():
+            self._leave()
         values = self.best if self.selects else self.trainer.evaluated
         checkpoints.put(self.trainer.weights, values)
         return self._columns()
@@ -181,6 +192,11 @@ class Keeper(keras.callbacks.Callback):
             self.signals.number = number
         return number
 
+    def _interrupt(self, running: Sequence[np.ndarray]) -> None:
+        self.progress.step = int(self.trainer.optimizer.iterations)
+        self._save(running)
+        self._leave()
+
     def _leave(self) -> None:
         raise Interrupted(
             f"interrupted; {self.folder} has the checkpoint of step {self.progress.step}",
@@ -213,6 +229,9 @@ class Keeper(keras.callbacks.Callback):
     def _measures(self) -> list[Any]:
         """What adds up between two evaluations."""
         return [*self.trainer.metrics_variables, self.trainer.optimizer.norms]
+
+    def _values(self) -> list[np.ndarray]:
+        return [np.asarray(variable) for variable in self._measures()]
 
     def _norm(self) -> float:
         """The mean norm of the gradients since the last evaluation, before clipping."""

@@ -108,7 +108,7 @@ def fit(
     the model holds the weights of the best evaluation, or without validation the last ones; with
     ``config.ema`` their average.
 
-    In the main thread, Ctrl-C and SIGTERM end the training after the present chunk, with a checkpoint.
+    In the main thread, Ctrl-C and SIGTERM end the training after the present step, with a checkpoint.
 
     Args:
         model: takes ``[B, T, D]`` and gives ``[B, P]``, or whatever the data and the loss are of.
@@ -156,6 +156,7 @@ def _fit(
             trainer.statistics = _statistics(made.model, data.train, config)
         selects = data.validation is not None
         keeper = Keeper(trainer, folder, config, selects, signals, history)
+        signals.tell(lambda: trainer.asked.assign(True))
         _loop(trainer, keeper, data, config, callbacks)
         return keeper.finish()
 
@@ -278,7 +279,7 @@ def _chunk_bytes(input_shape: Any, weights: int) -> int:
     """That the inputs of a chunk take at most.
 
     Large batches travel alone. To hand over a chunk takes some milliseconds, as long as a step of a small
-    network of images, whose chunks are therefore longer. Who interrupts a training waits for its chunk.
+    network of images, whose chunks are therefore longer.
     """
     if isinstance(input_shape, dict) or len(input_shape) < 3:
         return 2**22

@@ -32,6 +32,7 @@ class Trainer(keras.Model):
         penalty: the mean of what regularisers and the like add to the loss; None where nothing does.
         spread: the devices and workers that it runs on.
         batch: rows of a step on all of them.
+        asked: whether to end after the present step; a variable, so that steps under way see it.
     """
 
     total_steps: int = 0
@@ -40,10 +41,12 @@ class Trainer(keras.Model):
     penalty: Any = None
     spread: One = ONE
     batch: int = 0
+    asked: Any = False
 
     def train_step(self, data: Any) -> Any:
-        """K of Keras' training steps."""
-        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
+        """K of Keras' training steps; fewer, if it is asked to stop."""
+        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch, self.asked)
+        stop = self.spread.stop(self.asked)
 
         # Of images the average takes in a step beside the next one's gradient; a recurrence has one
         # thread, or leaves no core idle.
@@ -57,11 +60,14 @@ class Trainer(keras.Model):
                 self._average()
             return k + 1
 
+        def going(k: Any) -> Any:
+            return tf.logical_and(k < count, tf.logical_not(stop))
+
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         with self.spread.joined(self.metrics_variables, self._moving()):
-            tf.while_loop(lambda k: k < count, step, (tf.constant(0),), parallel_iterations=1)
+            (taken,) = tf.while_loop(going, step, (tf.constant(0),), parallel_iterations=1)
             if beside:
-                self._average()
+                self._average(taken > 0)
         rate = tf.convert_to_tensor(self.optimizer.learning_rate)
         return {**self.get_metrics_result(), "learning_rate": rate}
 
@@ -143,6 +149,8 @@ def make_trainer(
         optimizer.exclude_from_weight_decay(var_list=flat)
     optimizer.build(trainer.trainable_variables)
     trainer.spread = sides(trainer, config.batch, task.loss)
+    with tf.device("CPU"):
+        trainer.asked = tf.Variable(False)
     if trainer.losses:
         trainer.penalty = keras.metrics.Mean("penalty")
     if config.ema is not None:

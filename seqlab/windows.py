@@ -215,7 +215,7 @@ class Order:
 
     def take(self, begin: int, end: int) -> np.ndarray:
         """The indices at the positions [begin, end)."""
-        pieces = []
+        pieces = [np.empty(0, np.int32)]
         while begin < end:
             epoch, offset = divmod(begin, self.count)
             piece = self._epoch_order(epoch)[offset : offset + end - begin]

@@ -5,16 +5,17 @@ import gc
 import json
 import os
 import signal
+import time
 
 import keras
 import numpy as np
 import pytest
 from small import SMALL, StopAt, series
 
-from seqlab import checkpoints, models, runs, train
+from seqlab import checkpoints, models, runs, train, trainer
 from seqlab._lock import alone
 from seqlab._tensorflow import tf
-from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
+from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
 from seqlab.datasets import Series, split
 from seqlab.errors import SeqlabError
 
@@ -317,7 +318,7 @@ def test_any_flipped_byte_and_any_end_is_seen():
 
 
 class SignalAt(keras.callbacks.Callback):
-    """A signal during the n-th chunk of this process."""
+    """A signal before the n-th chunk of this process, which then takes no step."""
 
     def __init__(self, chunk, number=signal.SIGTERM):
         super().__init__()
@@ -327,6 +328,48 @@ class SignalAt(keras.callbacks.Callback):
         self.left -= 1
         if not self.left:
             signal.raise_signal(self.number)
+            heard(self.model)
+
+
+class SignalWhileEvaluated(keras.callbacks.Callback):
+    """A signal at the n-th batch that is evaluated."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.left, self.seen = batch, 0
+
+    def on_test_batch_begin(self, batch, logs=None):
+        self.seen += 1
+        if self.seen == self.left:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def heard(trainer):
+    """Wait until the steps would see that they are asked to stop."""
+    limit = time.monotonic() + 20
+    while not trainer.asked.numpy():
+        assert time.monotonic() < limit, "nobody told the trainer"
+        time.sleep(0.001)
+
+
+def signal_in(step, monkeypatch, number=signal.SIGINT):
+    """A signal in the middle of the n-th step from now, while the main thread computes."""
+    whole, steps = trainer.Trainer.compute_loss, []
+
+    def loss(self, x, y, y_pred, sample_weight=None, training=True):
+        def taken():
+            steps.append(1)
+            if len(steps) == step:
+                os.kill(os.getpid(), number)
+                heard(self)
+            return np.float32(0)
+
+        total = whole(self, x, y, y_pred, sample_weight, training)
+        if not training:
+            return total
+        return total + tf.ensure_shape(tf.numpy_function(taken, [], tf.float32), ())
+
+    monkeypatch.setattr(trainer.Trainer, "compute_loss", loss)
 
 
 @pytest.mark.parametrize("chunks", [(5, 1), (1, 1), (2, 1, 1, 3), (18,)])
@@ -345,8 +388,48 @@ def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
         assert caught.value.number == signal.SIGTERM
         run = train.load_run("cut")
         newest = checkpoints.newest(run.path / "checkpoints")
-        assert checkpoints.step_of(newest) == at[sum(chunks[: number + 1])]
+        assert checkpoints.step_of(newest) == at[sum(chunks[: number + 1]) - number - 1]
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    same(train.resume(run), whole)
+
+
+@pytest.mark.parametrize("step", [1, 4, 10, 37, 60])
+def test_a_signal_ends_it_after_the_step(step, monkeypatch):
+    """Of ten in a chunk; at 10 and 60 what is left to do is an evaluation."""
+    whole = train.start(SMALL, data=make())
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt) as caught:
+        signal_in(step, patched)
+        train.start(SMALL, runs.Path("cut"), data=make())
+    assert caught.value.number == signal.SIGINT
+    run = train.load_run("cut")
+    assert checkpoints.step_of(checkpoints.newest(run.path / "checkpoints")) == step
+    same(train.resume(run), whole)
+
+
+@pytest.mark.parametrize("evaluation", [1, 3, 6])
+def test_a_signal_ends_an_evaluation_which_is_then_taken_anew(evaluation, monkeypatch):
+    monkeypatch.setattr(train, "EVALUATED", (4, 2**24))
+    batches = -(-len(make().validation) // SMALL.train.batch)
+    assert batches > 2
+    whole = train.start(SMALL, data=make())
+    signalled = SignalWhileEvaluated((evaluation - 1) * batches + 1)
+    with pytest.raises(KeyboardInterrupt, match=f"step {10 * evaluation}"):
+        train.start(SMALL, runs.Path("cut"), [signalled], make())
+    assert signalled.seen == signalled.left
+    same(train.resume(train.load_run("cut")), whole)
+
+
+@pytest.mark.parametrize("step", [3, 6, 8])
+def test_a_signal_changes_nothing_for_images(step, monkeypatch):
+    """Whose average lags behind by a step, whose statistics are taken anew, and which are changed."""
+    options = TrainConfig(steps=12, batch=16, evaluations=2, ema=0.9, precise_bn=40)
+    config = Config(ImageConfig("digits", augment="chapter"), NetworkConfig("baseline"), options)
+    whole = train.start(config, runs.Path("whole"))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        signal_in(step, patched)
+        train.start(config, runs.Path("cut"))
+    run = train.load_run("cut")
+    assert checkpoints.step_of(checkpoints.newest(run.path / "checkpoints")) == step
     same(train.resume(run), whole)
 
 
@@ -355,7 +438,7 @@ def test_chunks_of_another_size_go_on_from_the_same_checkpoint(monkeypatch):
     monkeypatch.setattr(train, "CHUNK", 3)
     whole = train.start(SMALL, data=make())
     with pytest.raises(KeyboardInterrupt):
-        train.start(SMALL, runs.Path("cut"), [SignalAt(2)], make())
+        train.start(SMALL, runs.Path("cut"), [SignalAt(3)], make())
     run = train.load_run("cut")
     assert checkpoints.newest(run.path / "checkpoints").name == "step-00000005.npz"
     monkeypatch.setattr(train, "CHUNK", 4)
