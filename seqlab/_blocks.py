@@ -9,6 +9,7 @@ told whether it trains: Keras says so, and its statistics are learned in trainin
 from typing import Any
 
 from seqlab._batch_norm import BatchNormalization
+from seqlab._convolution import Conv2D
 from seqlab._tensorflow import keras, tf
 from seqlab.errors import check_positive
 
@@ -36,7 +37,7 @@ def conv_bn_relu(
     momentum: float = MOMENTUM,
 ) -> Any:
     """Convolution, batch normalisation, activation (None for none)."""
-    x = layers.Conv2D(filters, kernel_size, strides, padding, use_bias=use_bias)(inputs)
+    x = Conv2D(filters, kernel_size, strides, padding, use_bias=use_bias)(inputs)
     x = BatchNormalization(momentum=momentum)(x)
     return x if activation is None else layers.Activation(activation)(x)
 

@@ -6,6 +6,8 @@ Each function takes a Keras tensor ``[B, height, width, C]`` and a number of cla
 from typing import Any
 
 from seqlab import _blocks
+from seqlab._convolution import Conv2D
+from seqlab._dropout import Dropout
 from seqlab._tensorflow import keras
 
 __all__ = ["alexnet", "alexnet8", "inception10", "resnet18", "resnet_small", "vgg16"]
@@ -20,7 +22,7 @@ def alexnet8(x: Any, classes: int, dropout: float = 0.5, momentum: float = 0.99)
         x = _blocks.conv_bn_relu(x, filters, padding="valid", momentum=momentum)
         x = layers.MaxPooling2D(3, 2)(x)
     for filters in (384, 384, 256):
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
+        x = Conv2D(filters, 3, padding="same", activation="relu")(x)
     x = layers.Flatten()(layers.MaxPooling2D(3, 2)(x))
     return _dense_top(x, (2048, 2048), classes, dropout)
 
@@ -30,14 +32,12 @@ def alexnet(x: Any, classes: int, dropout: float = 0.5) -> Any:
 
     Source: Krizhevsky et al. (2012), section 3; normalisation before pooling, groups of two.
     """
-    x = layers.Conv2D(96, 11, 4, activation="relu", name="conv1")(x)
+    x = Conv2D(96, 11, 4, activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(3, 2)(_blocks.LocalResponseNormalization()(x))
-    x = layers.Conv2D(256, 5, padding="same", groups=2, activation="relu", name="conv2")(x)
+    x = Conv2D(256, 5, padding="same", groups=2, activation="relu", name="conv2")(x)
     x = layers.MaxPooling2D(3, 2)(_blocks.LocalResponseNormalization()(x))
     for i, (filters, groups) in enumerate(((384, 1), (384, 2), (256, 2)), 3):
-        x = layers.Conv2D(
-            filters, 3, padding="same", groups=groups, activation="relu", name=f"conv{i}"
-        )(x)
+        x = Conv2D(filters, 3, padding="same", groups=groups, activation="relu", name=f"conv{i}")(x)
     x = layers.Flatten()(layers.MaxPooling2D(3, 2)(x))
     return _dense_top(x, (4096, 4096), classes, dropout, names=("fc6", "fc7", "fc8"))
 
@@ -47,7 +47,7 @@ def vgg16(x: Any, classes: int, dropout: float = 0.2, momentum: float = 0.99) ->
     for block in VGG16:
         for filters in block:
             x = _blocks.conv_bn_relu(x, filters, momentum=momentum)
-        x = layers.Dropout(dropout)(layers.MaxPooling2D(2, 2, "same")(x))
+        x = Dropout(dropout)(layers.MaxPooling2D(2, 2, "same")(x))
     return _dense_top(layers.Flatten()(x), (512, 512), classes, dropout)
 
 
@@ -98,5 +98,5 @@ def _dense_top(
     names: tuple[str, ...] = ("dense1", "dense2", "logits"),
 ) -> Any:
     for count, name in zip(units, names[:-1], strict=True):
-        x = layers.Dropout(dropout)(layers.Dense(count, "relu", name=name)(x))
+        x = Dropout(dropout)(layers.Dense(count, "relu", name=name)(x))
     return layers.Dense(classes, name=names[-1])(x)

@@ -7,6 +7,8 @@ Penalties are in TensorFlow 1's meaning, ``l2 * sum(w^2) / 2``, and on the weigh
 from typing import Any
 
 from seqlab._batch_norm import BatchNormalization
+from seqlab._convolution import Conv2D
+from seqlab._dropout import Dropout
 from seqlab._tensorflow import keras, tf
 
 __all__ = ["baseline", "lenet5", "lenet5_book", "lenet5_sigmoid", "lenet_three", "mlp"]
@@ -33,7 +35,7 @@ def lenet5(
     pool = layers.AveragePooling2D if pooling == "average" else layers.MaxPooling2D
     x = _padded(x)
     for i, filters in enumerate((6, 16), 1):
-        x = layers.Conv2D(
+        x = Conv2D(
             filters, 5, activation=activation, kernel_initializer=_glorot(gain), name=f"conv{i}"
         )(x)
         x = pool(2, 2, name=f"pool{i}")(x)
@@ -56,7 +58,7 @@ def lenet5_sigmoid(x: Any, classes: int, gain: float = 1.0) -> Any:
 def lenet5_book(x: Any, classes: int, dropout: float = 0.5, l2: float = 1e-4) -> Any:
     """LeNet-5 of the book: 32 and 64 maps, 512 units."""
     for i, filters in enumerate((32, 64), 1):
-        x = layers.Conv2D(
+        x = Conv2D(
             filters,
             5,
             padding="same",
@@ -66,13 +68,13 @@ def lenet5_book(x: Any, classes: int, dropout: float = 0.5, l2: float = 1e-4) ->
         )(x)
         x = layers.MaxPooling2D(2, 2, "same", name=f"pool{i}")(x)
     x = _dense(512, l2, "relu", name="hidden")(layers.Flatten()(x))
-    return _dense(classes, l2, name="logits")(layers.Dropout(dropout)(x))
+    return _dense(classes, l2, name="logits")(Dropout(dropout)(x))
 
 
 def lenet_three(x: Any, classes: int, dropout: float = 0.2, dense_dropout: float = 0.5) -> Any:
     """Three convolutions of 3x3. Each pool reads what comes out of the ReLU."""
     for i, filters in enumerate((32, 64, 128), 1):
-        x = layers.Conv2D(
+        x = Conv2D(
             filters,
             3,
             padding="same",
@@ -81,9 +83,9 @@ def lenet_three(x: Any, classes: int, dropout: float = 0.2, dense_dropout: float
             name=f"conv{i}",
         )(x)
         x = layers.MaxPooling2D(2, 2, "same", name=f"pool{i}")(x)
-        x = layers.Dropout(dropout)(x)
+        x = Dropout(dropout)(x)
     x = layers.Dense(625, "relu", kernel_initializer=_normal(), name="hidden")(layers.Flatten()(x))
-    x = layers.Dropout(dense_dropout)(x)
+    x = Dropout(dense_dropout)(x)
     return layers.Dense(classes, kernel_initializer=_normal(), name="logits")(x)
 
 
@@ -95,11 +97,11 @@ def baseline(
     ghost: int | None = None,
 ) -> Any:
     """One convolution with batch normalisation (see `_batch_norm`), one hidden layer."""
-    x = layers.Conv2D(6, 5, padding="same", name="conv")(x)
+    x = Conv2D(6, 5, padding="same", name="conv")(x)
     x = BatchNormalization(ghost, momentum=momentum, name="normal")(x)
     x = layers.MaxPooling2D(2, 2, "same", name="pool")(layers.ReLU()(x))
-    x = layers.Flatten()(layers.Dropout(dropout)(x))
-    x = layers.Dropout(dropout)(layers.Dense(128, "relu", name="hidden")(x))
+    x = layers.Flatten()(Dropout(dropout)(x))
+    x = Dropout(dropout)(layers.Dense(128, "relu", name="hidden")(x))
     return layers.Dense(classes, name="logits")(x)
 
 

@@ -53,6 +53,8 @@ ORDER = [
         "_gradients",
         "_schedules",
         "_batch_norm",
+        "_convolution",
+        "_dropout",
         "_average",
         "_replicas",
         "heads",
