@@ -111,9 +111,11 @@ class Statistics:
         """The statistics."""
         return [v for layer in self.layers for v in (layer.moving_mean, layer.moving_variance)]
 
-    def take(self) -> None:
-        """Go over the batches, with the weights as they are."""
+    def take(self, stop: Any = False) -> None:
+        """Go over the batches, with the weights as they are; no further once `stop` is true."""
         for count, (inputs, _) in enumerate(self.batches):
+            if stop:
+                break
             self._one(inputs[0], tf.constant(count, tf.float32))
 
     def _take_in(self, inputs: Any, count: Any) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from seqlab._cudnn import gpu
+from seqlab._fused import has_amx
 from seqlab._tensorflow import keras, once_per_shape, tf
 
 __all__ = ["Conv2D"]
@@ -29,11 +31,17 @@ class Conv2D(keras.layers.Conv2D):
         return self.activation(outputs)
 
     def _few(self, inputs: Any) -> bool:
-        if self.compute_dtype != "bfloat16" or None in inputs.shape:
+        known = self.data_format == "channels_last" and None not in inputs.shape
+        if self.compute_dtype != "bfloat16" or not known or not _slow():
             return False
         plain = {*self.strides, *self.dilation_rate, self.groups} == {1}
         centred = self.padding == "same" and all(size % 2 for size in self.kernel_size)
         return plain and centred and inputs.shape[1] * inputs.shape[2] <= FEW
+
+
+def _slow() -> bool:
+    """Whether TensorFlow's kernel was seen to be the slower one: on a processor without AMX."""
+    return not gpu() and not has_amx()
 
 
 @once_per_shape

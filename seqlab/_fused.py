@@ -20,6 +20,7 @@ __all__ = [
     "chunk",
     "earlier",
     "flat",
+    "has_amx",
     "product_type",
     "time_first",
     "until_ends",
@@ -126,12 +127,12 @@ def product_type(dtype: Any) -> Any:
 
     Elsewhere TensorFlow works it out in software, at a fraction of the speed.
     """
-    return tf.bfloat16 if dtype == tf.bfloat16 and _has_bfloat16() else working_type(dtype)
+    return tf.bfloat16 if dtype == tf.bfloat16 and has_amx() else working_type(dtype)
 
 
 @lru_cache
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies matrices of bfloat16; unknown counts as no."""
+def has_amx() -> bool:
+    """Whether this processor multiplies matrices of bfloat16 at once; unknown counts as no."""
     known = Path("/proc/cpuinfo")
     return known.exists() and "amx_bf16" in known.read_text()
 

@@ -199,7 +199,7 @@ def overlap(first: Images, second: Images) -> np.ndarray:
 def _draws(seed: int, steps: range, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """The chance in each step: numbers ``[K, B, DRAWS]`` and an order of four ``[K, 4]``."""
     generators = [np.random.default_rng((seed, step, 1)) for step in steps]
-    draws = np.empty((len(steps), batch, DRAWS), np.float32)  # of no step, too
+    draws = np.empty((len(steps), batch, DRAWS), np.float32)  # there may be no steps
     orders = np.empty((len(steps), 4), np.int32)
     for k, generator in enumerate(generators):
         draws[k], orders[k] = generator.random((batch, DRAWS), np.float32), generator.permutation(4)

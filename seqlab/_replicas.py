@@ -57,17 +57,13 @@ class One:
     def check(self, batch: int, loss: Any) -> None:
         """Refuse what cannot be shared out."""
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int, asked: Any) -> Any:
+    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
         """From Keras' training step to one on everything that trains together."""
-        del optimizer, batch, asked
+        del optimizer, batch
         # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
         # of that sum, and with it this whole graph, as long as the process lives.
         alone = tf.distribute.get_replica_context().merge_call
         return lambda rows: alone(lambda _: one_batch(rows))
-
-    def stop(self, asked: Any) -> Any:
-        """The variable that says before each step whether any process was asked to stop."""
-        return asked
 
     @contextmanager
     def joined(self, counters: Sequence[Any], others: Sequence[Any]) -> Iterator[None]:
@@ -117,8 +113,6 @@ class Replicas(One):
         self.replicas = strategy.num_replicas_in_sync
         self.here = self.replicas // workers
         self._added = tf.function(self._add, reduce_retracing=True)
-        with tf.device("CPU"):
-            self._stop = tf.Variable(False)
 
     @property
     def about(self) -> str:
@@ -150,7 +144,7 @@ class Replicas(One):
                 f" Received: reduction={loss.reduction!r}. Use 'sum_over_batch_size', or --strategy one"
             )
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int, asked: Any) -> Any:
+    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
         """From Keras' training step to one on everything that trains together."""
         alone = tf.distribute.get_replica_context().merge_call
 
@@ -160,21 +154,13 @@ class Replicas(One):
                 one_batch(mine)
             # Keras divides a loss in a replica by their number, as if all had equally many rows.
             share = count * self.replicas / batch
-            shares = [share * tf.convert_to_tensor(g) for g in found if g is not None]
-            return self._sum([*shares, tf.cast(asked, tf.float32)])
+            return self._sum([share * tf.convert_to_tensor(g) for g in found if g is not None])
 
         def whole(_: Any, rows: Any) -> None:
-            *found, stops = self._here(self.strategy.run(on_replica, args=(rows,)))
-            sums = iter(found)
+            sums = iter(self._here(self.strategy.run(on_replica, args=(rows,))))
             optimizer.apply([next(sums) if there else None for there in optimizer.there])
-            self._stop.assign(stops > 0)
 
         return lambda rows: alone(whole, args=(rows,))
-
-    def stop(self, asked: Any) -> Any:
-        """The variable that says before each step whether any process was asked to stop."""
-        del asked
-        return self._stop  # all read it after the same step
 
     def _share(self, rows: Any) -> tuple[Any, int]:
         """In a replica: its rows of this process's, and how many."""
@@ -209,7 +195,6 @@ class Replicas(One):
     @contextmanager
     def joined(self, counters: Sequence[Any], others: Sequence[Any]) -> Iterator[None]:
         """Inside, counters count the rows of this process; behind, those of all."""
-        self._stop.assign(False)
         if self.workers == 1:
             yield
             return

@@ -30,9 +30,8 @@ class Sides(One):
     def __init__(self, parts: int) -> None:
         self.parts = parts
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int, asked: Any) -> Any:
+    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
         """From Keras' training step to one that takes the parts side by side."""
-        del asked
         alone = tf.distribute.get_replica_context().merge_call
         edges = [part * batch // self.parts for part in range(self.parts + 1)]
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["Interrupted", "Signals", "number_of"]
@@ -75,7 +76,8 @@ class Signals:
                 self.number, count = self.number or number[0], count + 1
                 if count > 1 and not hasattr(sys, "ps1"):
                     os._exit(128 + number[0])
-                self._noted()
+                with suppress(Exception):  # or the second would find nobody listening
+                    self._noted()
         os.close(heard)
 
     def _note(self, number: int, _: Any) -> None:

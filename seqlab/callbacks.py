@@ -47,7 +47,8 @@ class Keeper(keras.callbacks.Callback):
         self.best: list[np.ndarray] = []
         self.stopped = False
         self.running: list[np.ndarray] = []  # of a stretch that is to be gone on with
-        self.measured: list[np.ndarray] = []  # of one that is over
+        self.measured: list[np.ndarray] = []  # when its last step was over
+        self.seeds: list[np.ndarray] = []  # then, too
         self.chunks = self.left = 0  # of a stretch, and of the present one
         self.spread = trainer.spread
 
@@ -62,7 +63,9 @@ class Keeper(keras.callbacks.Callback):
         if kept is not None:
             self.progress, self.best, self.running = kept
             self._check_kept(kept)
-        elif chief:
+        if self._signal():  # so that `first` may be of a part of the data
+            self.leave()
+        if chief and kept is None:
             held = {f"val_{name}": value for name, value in first.items() if self.selects}
             rate = float(self.trainer.optimizer.learning_rate)
             self._record({**first, **held, "learning_rate": rate})
@@ -81,8 +84,7 @@ class Keeper(keras.callbacks.Callback):
                 file.write_bytes(data)
                 kept = checkpoints.restore(file, self._variables())
             self.progress, self.best, self.running = kept
-        state = checkpoints.state_of(self.trainer)
-        self.spread.own_chance([v for v in state if v.name == "seed_generator_state"])
+        self.spread.own_chance(self._seeds())
 
     def _check_kept(self, kept: checkpoints.Kept) -> None:
         """Refuse now what would be refused when it is used."""
@@ -106,7 +108,8 @@ class Keeper(keras.callbacks.Callback):
                 " Train in another --out"
             )
         position = bisect_right(edges, step) - 1
-        if position % chunks == 0 and edges[position] == step > self.progress.rows[-1]["step"]:
+        last = self.progress.rows[-1]["step"] if self.progress.rows else step
+        if position and position % chunks == 0 and edges[position] == step > last:
             position -= 1
         edges[position] = step
         self.chunks, self.left = chunks, chunks - position % chunks
@@ -123,11 +126,13 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Keras' name for: a chunk is over. Leave with a checkpoint, if a signal came."""
         del logs
-        if self._signal():
-            self._interrupt(self._values())
-        if batch + 1 == self.left:  # of a stretch begun in its middle Keras does not know the end
+        stop, over = self._signal(), batch + 1 == self.left
+        if stop or over:
+            self.measured, self.seeds = _values(self._measures()), _values(self._seeds())
+        if stop:
+            self._interrupt()
+        if over:  # of a stretch begun in its middle Keras does not know the end
             self.trainer.stop_training = True
-            self.measured = self._values()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Leave an evaluation to be taken anew, if a signal came."""
@@ -138,11 +143,11 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Keras' name for: the stretch between two evaluations is over."""
         del epoch
-        if self._signal():
-            self._interrupt(self.measured)
-        self.progress.step = int(self.trainer.optimizer.iterations)
         if not self.selects:  # or else the evaluation before has taken them
             self.trainer.take_statistics()
+        if self._signal():
+            self._interrupt()
+        self.progress.step = int(self.trainer.optimizer.iterations)
         self._record(self.spread.of_chief(logs or {}))
         if self.config.schedule == "plateau":
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
@@ -153,8 +158,6 @@ class Keeper(keras.callbacks.Callback):
 
     def finish(self) -> dict[str, list[float]]:
         """Give the model its best weights, or the last ones that evaluation used; the history."""
-        if self._signal():
-            self._leave()
         values = self.best if self.selects else self.trainer.evaluated
         checkpoints.put(self.trainer.weights, values)
         return self._columns()
@@ -192,14 +195,22 @@ class Keeper(keras.callbacks.Callback):
             self.signals.number = number
         return number
 
-    def _interrupt(self, running: Sequence[np.ndarray]) -> None:
+    def _interrupt(self) -> None:
+        """Leave with a checkpoint of the last step, whatever an evaluation has done since."""
         self.progress.step = int(self.trainer.optimizer.iterations)
-        self._save(running)
-        self._leave()
+        checkpoints.put(self._seeds(), self.seeds)  # statistics are taken with dropout
+        self._save(self.measured)
+        self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Say that a signal came.
+
+        Raises:
+            Interrupted: always.
+        """
+        kept = f"; {self.folder} has the checkpoint of step {self.progress.step}"
         raise Interrupted(
-            f"interrupted; {self.folder} has the checkpoint of step {self.progress.step}",
+            f"interrupted{kept if self.progress.rows else ' before the first step'}",
             self.signals.number,
         )
 
@@ -230,8 +241,10 @@ class Keeper(keras.callbacks.Callback):
         """What adds up between two evaluations."""
         return [*self.trainer.metrics_variables, self.trainer.optimizer.norms]
 
-    def _values(self) -> list[np.ndarray]:
-        return [np.asarray(variable) for variable in self._measures()]
+    def _seeds(self) -> list[Any]:
+        """Of dropout and the like."""
+        state = checkpoints.state_of(self.trainer)
+        return [variable for variable in state if variable.name == "seed_generator_state"]
 
     def _norm(self) -> float:
         """The mean norm of the gradients since the last evaluation, before clipping."""
@@ -253,6 +266,10 @@ class Keeper(keras.callbacks.Callback):
             new_low, lowest = row["loss"] < lowest, min(lowest, row["loss"])
             count += new_low and row["step"] > self.progress.best_step
         return count >= self.config.patience
+
+
+def _values(variables: Sequence[Any]) -> list[np.ndarray]:
+    return [np.asarray(variable) for variable in variables]
 
 
 def write_history(path: Path, history: dict[str, list[float]]) -> None:

@@ -158,7 +158,10 @@ def _fit(
         keeper = Keeper(trainer, folder, config, selects, signals, history)
         signals.tell(lambda: trainer.asked.assign(True))
         _loop(trainer, keeper, data, config, callbacks)
-        return keeper.finish()
+        found = keeper.finish()
+    if signals.number:  # it came too late to interrupt this, but not what follows
+        keeper.leave()
+    return found
 
 
 def _loop(
@@ -169,7 +172,7 @@ def _loop(
     validation = held.dataset(evaluated_rows(config, shape))
     begun = validation if data.validation else validation.take(1)
     # which also builds loss and metrics
-    keeper.begin(trainer.evaluate(begun, verbose=0, return_dict=True))
+    keeper.begin(trainer.evaluate(begun, verbose=0, return_dict=True, callbacks=[keeper]))
     at, chunks = edges(config, shape, trainer.total_steps, trainer.count_params())
     position = keeper.place(at, chunks)
     if position == len(at) - 1 or keeper.stopped:

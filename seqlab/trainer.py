@@ -45,8 +45,9 @@ class Trainer(keras.Model):
 
     def train_step(self, data: Any) -> Any:
         """K of Keras' training steps; fewer, if it is asked to stop."""
-        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch, self.asked)
-        stop = self.spread.stop(self.asked)
+        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
+        # Workers add up at the end of a chunk: in its middle sums would be others, by rounding.
+        stop = self.asked if self.spread.workers == 1 else False
 
         # Of images the average takes in a step beside the next one's gradient; a recurrence has one
         # thread, or leaves no core idle.
@@ -113,7 +114,7 @@ class Trainer(keras.Model):
         if self.statistics is None:
             return
         with self.as_evaluated():
-            self.statistics.take()
+            self.statistics.take(self.asked)
             if self.average is not None:
                 self.average.follow(self.statistics.variables)
 

@@ -102,7 +102,7 @@ def test_each_way_back_of_the_lstm_is_taken_when_it_is_its_turn(monkeypatch):
 def test_a_large_lstm_goes_back_in_bfloat16_if_asked_and_able(monkeypatch, dtype, able, low):
     x = normal(1, 6, 14, 5)
     exact, _ = way_back(make("lstm", 5, 8), x)  # by the kernel's own gradient
-    monkeypatch.setattr(_fused, "_has_bfloat16", lambda: able)
+    monkeypatch.setattr(_fused, "has_amx", lambda: able)
     monkeypatch.setattr(_fused_lstm, "LARGE", 0)
     found, kinds = way_back(make("lstm", 5, 8, dtype=dtype), x)
     types = tf.bfloat16 if low else tf.float32

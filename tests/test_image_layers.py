@@ -9,6 +9,11 @@ from seqlab._dropout import Dropout
 from seqlab._tensorflow import keras, tf
 
 
+@pytest.fixture(autouse=True)
+def as_without_amx(monkeypatch):
+    monkeypatch.setattr(_convolution, "_slow", lambda: True)
+
+
 def drawn(*shape, seed=0):
     return tf.constant(np.random.default_rng(seed).normal(size=shape), tf.float32)
 
@@ -63,6 +68,7 @@ def test_a_layer_in_training_gives_the_same_in_a_graph():
         ({"groups": 2}, 4, True, False),
         ({"padding": "valid"}, 4, True, False),
         ({"kernel_size": 2}, 4, True, False),
+        ({"padding": "same", "kernel_size": 1}, 8, True, True),
     ],
 )
 def test_where_keras_own_operation_is_taken(options, size, training, taken, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from small import SMALL, StopAt, series
 
-from seqlab import checkpoints, models, runs, train, trainer
+from seqlab import _convolution, checkpoints, models, runs, train, trainer
 from seqlab._lock import alone
 from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
@@ -419,6 +419,65 @@ def test_a_signal_ends_an_evaluation_which_is_then_taken_anew(evaluation, monkey
     same(train.resume(train.load_run("cut")), whole)
 
 
+def test_a_signal_before_the_first_step_leaves_nothing_half_measured(monkeypatch):
+    monkeypatch.setattr(train, "EVALUATED", (4, 2**24))
+    whole, calls = train.start(SMALL, data=make()), []
+    ended = train.Keeper.on_test_batch_end
+
+    def signalled(self, batch, logs=None):
+        calls.append(batch)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        ended(self, batch, logs)
+
+    monkeypatch.setattr(train.Keeper, "on_test_batch_end", signalled)
+    with pytest.raises(KeyboardInterrupt, match="before the first step"):
+        train.start(SMALL, runs.Path("cut"), data=make())
+    assert len(calls) == 1
+    run = train.load_run("cut")
+    assert checkpoints.newest(run.path / "checkpoints") is None
+    same(train.resume(run), whole)
+
+
+def test_a_signal_that_comes_too_late_is_not_forgotten(monkeypatch):
+    whole, finish = train.start(SMALL, data=make()), train.Keeper.finish
+
+    def signalled(self):
+        signal.raise_signal(signal.SIGTERM)
+        return finish(self)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="step 60"):
+        patched.setattr(train.Keeper, "finish", signalled)
+        train.start(SMALL, runs.Path("cut"), data=make())
+    same(train.resume(train.load_run("cut")), whole)
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_statistics_that_drop_out_are_taken_anew_with_the_same_numbers(ema, batch, monkeypatch):
+    monkeypatch.setattr(train, "EVALUATED", (40, 2**24))
+    options = TrainConfig(steps=12, batch=16, evaluations=2, ema=ema, precise_bn=40)
+    config = Config(ImageConfig("digits"), NetworkConfig("baseline"), options)
+    whole, signalled = train.start(config, runs.Path("whole")), SignalWhileEvaluated(batch)
+    assert any(getattr(layer, "rate", 0) > 0 for layer in whole.model.layers)
+    with pytest.raises(KeyboardInterrupt, match="step 6"):
+        train.start(config, runs.Path("cut"), [signalled])
+    assert signalled.seen == batch
+    same(train.resume(train.load_run("cut")), whole)
+
+
+def test_a_signal_changes_nothing_in_bfloat16(monkeypatch):
+    """With the layers of image networks whose operations are their own."""
+    monkeypatch.setattr(_convolution, "_slow", lambda: True)
+    options = TrainConfig(steps=8, batch=8, evaluations=2, precision="mixed_bfloat16")
+    config = Config(ImageConfig("digits"), NetworkConfig("lenet_three"), options)
+    whole = train.start(config, runs.Path("whole"))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        signal_in(3, patched)
+        train.start(config, runs.Path("cut"))
+    same(train.resume(train.load_run("cut")), whole)
+
+
 @pytest.mark.parametrize("step", [3, 6, 8])
 def test_a_signal_changes_nothing_for_images(step, monkeypatch):
     """Whose average lags behind by a step, whose statistics are taken anew, and which are changed."""
@@ -536,6 +595,21 @@ def test_graphs_of_a_training_go_with_it(cell):
         return sum(type(value).__name__ in kept for value in gc.get_objects())
 
     held()  # the kernels' own graphs, which the next training uses again
+    before = held()
+    assert held() == before
+
+
+def test_graphs_of_an_image_training_go_with_it(monkeypatch):
+    monkeypatch.setattr(_convolution, "_slow", lambda: True)
+    options = TrainConfig(steps=2, batch=8, evaluations=1, precision="mixed_bfloat16")
+    config = Config(ImageConfig("digits"), NetworkConfig("lenet_three"), options)
+
+    def held():
+        train.start(config)
+        gc.collect()
+        return sum(type(value).__name__ == "FuncGraph" for value in gc.get_objects())
+
+    held()
     before = held()
     assert held() == before
 
