@@ -61,10 +61,8 @@ def plain(layer):
 
     if isinstance(layer, k.layers.BatchNormalization):
         return k.layers.BatchNormalization(momentum=layer.momentum)
-    own = next(
-        (kind for kind in (k.layers.Conv2D, k.layers.Dropout) if isinstance(layer, kind)),
-        type(layer),
-    )
+    kinds = (k.layers.Conv2D, k.layers.Dropout, type(layer))
+    own = next(kind for kind in kinds if isinstance(layer, kind))
     return own.from_config(layer.get_config())
 
 

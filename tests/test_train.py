@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -391,6 +392,21 @@ def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
         assert checkpoints.step_of(newest) == at[sum(chunks[: number + 1]) - number - 1]
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     same(train.resume(run), whole)
+
+
+@pytest.mark.parametrize(
+    ("step", "rows", "position"),
+    [(10, [0], 1), (10, [0, 10], 2), (10, [], 2), (0, [-5], 0), (12, [0, 10], 2), (20, [10], 3)],
+)
+def test_the_place_of_a_checkpoint(step, rows, position, tmp_path):
+    """Two chunks of five steps lie between evaluations; a row that is missing is to be measured."""
+    optimizer = SimpleNamespace(iterations=step)
+    trainer = SimpleNamespace(optimizer=optimizer, spread=None)
+    keeper = train.Keeper(trainer, tmp_path, SMALL.train, True, None)
+    keeper.progress = checkpoints.Progress(step, rows=[{"step": row} for row in rows])
+    edges = [0, 5, 10, 15, 20]
+    assert keeper.place(edges, 2) == position
+    assert edges[position] == step and keeper.left == 2 - position % 2
 
 
 @pytest.mark.parametrize("step", [1, 4, 10, 37, 60])
