@@ -11,6 +11,7 @@ __all__ = ["check_memory", "least_memory", "machine_memory"]
 LINEAR = ("mingru", "minlstm")  # whose first layer multiplies its state by no matrix
 COPIES = 3  # of each weight: itself, its gradient, the best so far
 BYTES = 4  # of a float32
+MADE = 2 * 32  # bytes for each row of a window of a made-up series, while they are made
 GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
@@ -23,10 +24,12 @@ def check_memory(config: Config) -> None:
     least, have = least_memory(config), machine_memory()
     if have is not None and least > have:
         model, data = config.model, config.data
+        more = f" and {data.synthetic} synthetic series" if data.synthetic else ""
         raise SeqlabError(
             f"{model.layers} layers of {model.hidden} units, on batches of {config.train.batch} windows"
-            f" of {data.window} rows, need at least {least // 10**9} GB of memory, and {have // 10**9}"
-            " are here. Use a smaller --hidden, --layers, --batch or --window"
+            f" of {data.window} rows{more}, need at least {least // 10**9} GB of memory, and"
+            f" {have // 10**9} are here. Use a smaller --hidden, --layers, --batch or --window"
+            + (", or fewer --synthetic" if data.synthetic else "")
         )
 
 
@@ -36,7 +39,8 @@ def least_memory(config: Config) -> int:
     squares = model.layers - (model.cell in LINEAR)
     steps = max(1, data.window // (model.segment or 1)) if data.layout == "steps" else 1
     outputs = batch * (data.window + steps * model.hidden * model.layers)
-    return BYTES * (COPIES * squares * model.hidden**2 + outputs)
+    made = MADE * data.synthetic * (data.window + data.horizon)
+    return BYTES * (COPIES * squares * model.hidden**2 + outputs) + made
 
 
 def machine_memory() -> int | None:

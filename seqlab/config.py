@@ -69,6 +69,7 @@ WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE
 EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
 MOST_SEASON = 10**8  # rows: of what a forecaster learns there is one for each
+MOST_SYNTHETIC = 10**5
 LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
@@ -104,6 +105,7 @@ class DataConfig:
     weigh: str = "evenly"  # windows of several series: see WEIGH
     look_back: bool = False  # inputs of validation and test may reach back over the cut
     calendar: bool = False  # tell the network where in the day, week and year each row lies
+    synthetic: int = 0  # made-up series to learn from, too; see seqlab.companions
 
     def __post_init__(self) -> None:
         for name in ("past", "future", "static", "categories"):  # which JSON knows as lists
@@ -132,6 +134,17 @@ class DataConfig:
         if self.scaling == "last" and self.window < 2:
             raise SeqlabError(
                 "`window` must be at least 2: inputs are changes within it. Received: 1"
+            )
+        if self.synthetic != 0:
+            self._check_synthetic()
+
+    def _check_synthetic(self) -> None:
+        check_positive("synthetic", self.synthetic, most=MOST_SYNTHETIC)
+        names = ("past", "future", "static", "categories", "calendar")
+        if given := [f"--{name}" for name in names if getattr(self, name)]:
+            raise SeqlabError(
+                f"--synthetic makes up values alone, and no columns beside them: leave out"
+                f" {', '.join(given)}, or --synthetic"
             )
 
     @property
@@ -230,6 +243,11 @@ class Config:
             raise SeqlabError(
                 "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
                 f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
+        if self.data.synthetic and (model == "smoothed" or self.model.loss == COUNTS):
+            raise SeqlabError(
+                "--synthetic makes up no counts, and nothing that the model smoothed could keep of each"
+                " series: use another --model and --loss, or leave it out"
             )
         if self.model.loss == COUNTS:
             self._check_counts()

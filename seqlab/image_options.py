@@ -17,7 +17,7 @@ SERIES_ONLY = frozenset(
         *("--target", "--id", "--wide", "--time", "--past", "--future", "--static", "--categories"),
         *("--calendar", "--window", "--horizon", "--season", "--missing", "--short", "--scaling"),
         *("--transform", "--difference", "--test", "--strategy", "--weigh", "--look-back"),
-        *("--segment", "--straight", "--cell", "--layers", "--bidirectional"),
+        *("--synthetic", "--segment", "--straight", "--cell", "--layers", "--bidirectional"),
         *("--loss", "--levels", "--under"),
     )
 )

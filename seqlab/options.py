@@ -122,6 +122,7 @@ def make_data_config(options: Namespace) -> DataConfig:
         source if usual or os.path.exists(source) else options.data,
         window=options.window or (usual.window if usual else 30),
         validate=not getattr(options, "no_validation", False),
+        synthetic=getattr(options, "synthetic", 0),
         horizon=options.horizon or (usual.horizon if usual else 1),
         **given,
     )

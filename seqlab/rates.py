@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqlab._tensorflow import keras, new_graphs, tf
+from seqlab.companions import accompanied
 from seqlab.config import Config, TrainConfig
 from seqlab.run_data import Parts, parts
 from seqlab.tasks import task
@@ -93,7 +94,7 @@ def find(config: Config, data: Parts | None = None) -> Rates:
     Raises:
         SeqlabError: data or sizes that cannot be used.
     """
-    data = parts(config)[1] if data is None else data
+    data = accompanied(config, parts(config)[1] if data is None else data)
     keras.utils.set_random_seed(config.train.seed)
     train, steps = _tried(config.train), POINTS * EACH
     trainer = make_trainer(task(config, data, steps), train, steps)

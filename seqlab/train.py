@@ -22,6 +22,7 @@ from seqlab._signals import Signals
 from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper, write_history
+from seqlab.companions import accompanied
 from seqlab.config import Config, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
@@ -214,6 +215,7 @@ def _fitted(
     callbacks: Sequence[Any],
     history: Path | None = None,
 ) -> tuple[Any, dict[str, list[float]]]:
+    data = accompanied(config, data)
     keras.utils.set_random_seed(config.train.seed)
     made = task(config, data, count_steps(config.train, len(data.train)))
     return made.model, _fit(made, data, config.train, folder, callbacks, history)

@@ -166,6 +166,13 @@ def add_tune_options(to: argparse.ArgumentParser) -> None:
 def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
     to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
+    to.add_argument(
+        "--synthetic",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="made-up series to learn from, too, where a series is short; default: 0",
+    )
     to.add_argument("--loss", choices=LOSSES, default="mse", help="default: mse")
     to.add_argument("--levels", nargs="+", type=level, metavar="Q", help="of --loss quantile")
     to.add_argument("--under", type=rate, default=10.0, metavar="C", help="of --loss asymmetric")

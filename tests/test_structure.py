@@ -45,6 +45,7 @@ ORDER = [
         "chunks",
         "panel_metrics",
         "classical",
+        "structural",
         "_cudnn",
         "_fused",
         "_scan",
@@ -101,7 +102,7 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_pictures"],
+    ["_pictures", "companions"],
     ["_layers", "_labelled_images", "cnn", "_pixels", "_resting", "_plain_windows"],
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network", "_sides"],
@@ -176,6 +177,7 @@ LIGHT += ["train_config", "bases", "_pictures"]
 LIGHT += ["_lock", "_signals", "_cluster", "_train_run"]
 LIGHT += ["_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
+LIGHT += ["structural", "companions"]
 LIGHT += ["likelihoods", "_tf1_files", "_tf1_parts", "_tf1_names"]
 
 
