@@ -11,6 +11,7 @@ from seqlab.errors import SeqlabError
 
 __all__ = ["Scaler"]
 
+Frame = tuple[np.ndarray | float, np.ndarray | float]  # shift and scale
 _SAMPLE = 10_000  # windows are enough to measure how far values move within one
 SMALLEST = (
     1e-3  # of a window's own scale, in those of the training part: for windows that stand still
@@ -112,20 +113,23 @@ class Scaler:
 
     def inputs(self, windows: np.ndarray) -> np.ndarray:
         """``[..., T]`` in original units to ``[..., T - lag, D]`` float32 for the network."""
-        values = self._changes(self._forward(windows))
-        if self.kind != "last":
-            shift, scale = self._frame(values)
-            return ((values - shift) / scale)[..., None].astype(np.float32)
-        level = (values - self.mean) / self.std
-        change = (level - level[..., -1:]) / self.input_change
-        return np.stack([change, level], axis=-1).astype(np.float32)
+        changes = self._changes(self._forward(windows))
+        return self._given(changes, self._frame(changes))
 
     def targets(self, windows: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Targets ``[..., P]`` in original units to what the network is asked for, float32."""
         values = self._forward(windows)
-        shift, scale = self._frame(self._changes(values))
-        before = self._before(values, targets.shape[-1])
-        return ((self._forward(targets) - before - shift) / scale).astype(np.float32)
+        return self._asked(values, self._frame(self._changes(values)), targets)
+
+    def all_of(
+        self, windows: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `inputs`, `targets` and `scale` give, with the transform taken once."""
+        values = self._forward(windows)
+        changes = self._changes(values)
+        frame = self._frame(changes)
+        given, asked = self._given(changes, frame), self._asked(values, frame, targets)
+        return given, asked, _each(frame[1], windows)
 
     def restore(self, windows: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The network's outputs ``[..., P]`` for these windows to original units, float64."""
@@ -136,14 +140,28 @@ class Scaler:
 
     def scale(self, windows: np.ndarray) -> np.ndarray:
         """What 1 in the network's scale is in transformed values, for windows ``[..., T]``: ``[...]``."""
-        _, scale = self._frame(self._changes(self._forward(windows)))
-        return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
+        return _each(self._frame(self._changes(self._forward(windows)))[1], windows)
 
     def movement(self, windows: np.ndarray, lag: int) -> np.ndarray:
         """Mean absolute change over `lag` rows of windows ``[..., T]``, in the network's scale."""
         values = self._forward(windows)
         changes = np.abs(values[..., lag:] - values[..., :-lag]).mean(-1)
         return changes / self.scale(windows)
+
+    def _given(self, values: np.ndarray, frame: Frame) -> np.ndarray:
+        """What the network is given of windows of values or changes ``[..., T]``."""
+        if self.kind != "last":
+            shift, scale = frame
+            return ((values - shift) / scale)[..., None].astype(np.float32)
+        level = (values - self.mean) / self.std
+        change = (level - level[..., -1:]) / self.input_change
+        return np.stack([change, level], axis=-1).astype(np.float32)
+
+    def _asked(self, values: np.ndarray, frame: Frame, targets: np.ndarray) -> np.ndarray:
+        """What the network is asked for, after windows of values ``[..., T]``."""
+        shift, scale = frame
+        before = self._before(values, targets.shape[-1])
+        return ((self._forward(targets) - before - shift) / scale).astype(np.float32)
 
     def _changes(self, values: np.ndarray) -> np.ndarray:
         """Each value's change since the season before, ``[..., T - lag]``."""
@@ -155,7 +173,7 @@ class Scaler:
             return 0.0
         return values[..., values.shape[-1] - self.lag + np.arange(horizon) % self.lag]
 
-    def _frame(self, windows: np.ndarray) -> tuple[np.ndarray | float, np.ndarray | float]:
+    def _frame(self, windows: np.ndarray) -> Frame:
         """Shift and scale of windows of values or changes ``[..., T]``, as numbers or ``[..., 1]``."""
         if self.kind == "last":
             return windows[..., -1:], self.std * self.target_change
@@ -193,6 +211,11 @@ class Scaler:
         return np.exp(
             np.where(power == 0, values, np.log1p(inside) / np.where(power == 0, 1, power))
         )
+
+
+def _each(scale: np.ndarray | float, windows: np.ndarray) -> np.ndarray:
+    """One for each window ``[..., T]``: ``[...]``."""
+    return np.broadcast_to(scale, (*windows.shape[:-1], 1))[..., 0]
 
 
 def _power(transform: str, values: np.ndarray) -> float:

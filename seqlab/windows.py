@@ -123,19 +123,21 @@ class Windows:
         Inputs are an array, or arrays by name if `beside` says more.
         """
         inputs, targets = self.raw(indices)
-        asked = self.scaler_of(indices).targets(inputs, targets)
-        given = self.given(indices)
+        scaled, asked, scale = self.scaler_of(indices).all_of(inputs, targets)
+        given = self._with_beside(scaled, indices)
         if self.beside and self.beside.truth:
             given["truth"] = asked
         if self.weights is None:
             return given, asked
         owner = np.zeros(asked.shape[:-1], int) if self.owner is None else self.owner[indices]
-        weights = self.weights[owner] * self.scaler_of(indices).scale(inputs)
-        return given, asked, weights.astype(np.float32)
+        return given, asked, (self.weights[owner] * scale).astype(np.float32)
 
     def given(self, indices: np.ndarray | slice) -> Inputs:
         """The scaled inputs alone."""
         scaled = self.scaler_of(indices).inputs(self.raw(indices)[0])
+        return self._with_beside(scaled, indices)
+
+    def _with_beside(self, scaled: np.ndarray, indices: np.ndarray | slice) -> Inputs:
         if not self.beside:
             return scaled if self.layout == "steps" else np.swapaxes(scaled, -1, -2)
         begins = (
