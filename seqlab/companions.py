@@ -10,11 +10,13 @@ import numpy as np
 
 from seqlab.config import Config
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
+from seqlab.errors import SeqlabError
 from seqlab.structural import simulate
 from seqlab.windows import Windows
 
-__all__ = ["Accompanied", "accompanied", "companions"]
+__all__ = ["Accompanied", "accompanied", "advice", "companions"]
 
+FEW = 300  # windows to learn from, below which there is something to say
 LENGTH = 2  # windows with their horizons that have room in one, end to end
 
 
@@ -62,3 +64,20 @@ def companions(config: Config, data: Split | PanelSplit) -> list[Windows]:
         about, transform=transform, test=str(about.horizon), validate=False, look_back=True
     )
     return [part.train for part in split(Panel("synthetic", series), whole, config.needs).parts]
+
+
+def advice(config: Config, data: Split | PanelSplit) -> tuple[str, ...]:
+    """A sentence where a network has few windows to learn from, and companions could join them."""
+    windows = len(data.train)
+    if config.data.synthetic or windows >= FEW:
+        return ()
+    try:
+        replace(config, data=replace(config.data, synthetic=1))
+    except SeqlabError:  # of this config there can be none
+        return ()
+    season = data.parts[0].series.season
+    kind = f"of a season of {season} rows" if season else "without a season"
+    return (
+        f"Only {windows} windows to learn from: --synthetic 1000 adds made-up series {kind}"
+        " (docs/forecasting.md, A short series).",
+    )

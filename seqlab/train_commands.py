@@ -10,6 +10,7 @@ from seqlab import image_commands
 from seqlab._cluster import chief
 from seqlab._told import told
 from seqlab.commands import draw, show, train_run
+from seqlab.companions import advice
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config
@@ -51,7 +52,7 @@ def _finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
     pictures = draw(run, score)
     if not quiet:
         show(score, SHOWN["series"])
-        say(*run.split.notes)
+        say(*run.split.notes, *advice(run.config, run.split))
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
     return score, pictures
 

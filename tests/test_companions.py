@@ -120,6 +120,16 @@ def test_commands_take_them(tmp_path, capsys):
     assert "suggested" in capsys.readouterr().out
 
 
+def test_a_training_on_few_windows_says_what_would_help(tmp_path, capsys):
+    small = "--layers 1 --hidden 4 --steps 5"
+    commanded(tmp_path, f"train airline {small} --out a", f"train sunspots {small} --out b")
+    first, second = capsys.readouterr().out.split("Run folder: a")
+    assert "windows to learn from: --synthetic 1000 adds made-up series of a season of 12" in first
+    assert "windows to learn from" not in second
+    commanded(tmp_path, f"train airline {small} --synthetic 5", f"train airline {small} --calendar")
+    assert "windows to learn from" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
