@@ -9,6 +9,7 @@ import _m4
 import numpy as np
 
 from seqlab import datasets, metrics, naive
+from seqlab.companions import companions
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import PanelSplit, Split
 
@@ -33,6 +34,12 @@ class Job:
         """The training rows ``[N]`` of each series."""
         return [part.train.values for part in self.split.parts]
 
+    @property
+    def made_up(self):
+        """The values ``[N]`` of each made-up series that is trained on beside them."""
+        config = Config(self.data, self.model, self.training)
+        return [one.values for one in companions(config, self.split)] if self.data.synthetic else []
+
     def inputs(self, rows):
         """``[W, rows]``: the last that is known before each forecast that is measured."""
         values = [part.series.values for part in self.split.parts]
@@ -53,7 +60,7 @@ class Job:
 
 
 def airline(folder):
-    config = tasks.AIRLINE["last"]  # one network, as theirs
+    config = tasks.AIRLINE
     split = _split(datasets.load(config.data), config.data, config.model)
 
     def measures(forecast):

@@ -24,18 +24,17 @@ from _peer_jobs import JOBS
 WARM = 5  # steps that a scaled-up time leaves out
 
 
-def seqlab(job, seed, steps, share=1, hidden=None):
+def seqlab(job, seed, steps):
     """Always a whole training, never some STEPS of it: its set-up is a part of its time."""
     from dataclasses import replace
 
-    from seqlab import _parts, train
+    from seqlab import tasks, train
     from seqlab.config import Config
     from seqlab.predict import Predictor
 
-    model = replace(job.model, hidden=hidden or job.model.hidden)
-    _parts.set_threads(8 * model.hidden**2)
-    training = replace(job.training, seed=seed, steps=job.training.steps // share)
-    config = Config(job.data, model, training)
+    model = job.model
+    config = Config(job.data, model, replace(job.training, seed=seed))
+    tasks.set_threads(config)
     with tempfile.TemporaryDirectory() as where:
         begin = now()
         run = train.start(config, Path(where) / "run", data=job.split)
@@ -43,13 +42,13 @@ def seqlab(job, seed, steps, share=1, hidden=None):
     facts = {
         "seconds": seconds,
         "cpu": cpu,
-        "windows": job.windows // share,
+        "windows": job.windows,
         "weights": run.model.count_params(),
     }
     return facts, lambda: Predictor(run.model, job.split.test, model)(job.split.test)
 
 
-def neuralforecast(job, seed, steps, window, **sizes):
+def neuralforecast(job, seed, steps, window, more=False, **sizes):
     """LSTM: direct, each window scaled by its median and spread, as are its defaults."""
     import pandas as pd
     from neuralforecast import NeuralForecast
@@ -76,7 +75,7 @@ def neuralforecast(job, seed, steps, window, **sizes):
         **sizes,
         **_trainer(clock),
     )
-    library, rows = NeuralForecast([network], freq=1), table(job.series)
+    library, rows = NeuralForecast([network], freq=1), table(_series(job, more))
     begin = now()
     library.fit(rows)
     facts = clock.facts(begin, network, steps)
@@ -88,14 +87,15 @@ def neuralforecast(job, seed, steps, window, **sizes):
     return facts, forecast
 
 
-def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **sizes):
+def darts(job, seed, steps, kind, more=False, months=False, batch=None, epochs=10**6, **sizes):
     """Every series scaled to 0 to 1 by its training rows, as darts' own examples do by its Scaler."""
     import pandas as pd
     from darts import TimeSeries, models
     from darts.dataprocessing.transformers import Scaler
 
-    low = np.array([values.min() for values in job.series])
-    width = np.array([np.ptp(values) or 1.0 for values in job.series])
+    series = _series(job, more)
+    low = np.array([values.min() for values in series])
+    width = np.array([np.ptp(values) or 1.0 for values in series])
     index = pd.RangeIndex(10**6)
     if months:
         index = job.split.parts[0].series.times
@@ -107,7 +107,7 @@ def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **size
         return TimeSeries.from_times_and_values(index[end - len(values) : end], values)
 
     clock, batch = _clock(job), batch or job.training.batch
-    limit = -1 if epochs < 10**6 else _darts_steps(job, sizes)
+    limit = -1 if epochs < 10**6 else _darts_steps(job, series, sizes)
     network = getattr(models, kind)(
         model="LSTM",
         batch_size=batch,
@@ -116,7 +116,7 @@ def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **size
         pl_trainer_kwargs={"max_steps": steps or limit, **_trainer(clock)},
         **sizes,
     )
-    known = [scaled(values, s, len(values)) for s, values in enumerate(job.series)]
+    known = [scaled(values, s, len(values)) for s, values in enumerate(series)]
     begin = now()
     network.fit(known)
     facts = clock.facts(begin, network.model, steps)
@@ -131,11 +131,16 @@ def darts(job, seed, steps, kind, months=False, batch=None, epochs=10**6, **size
     return facts, forecast
 
 
-def _darts_steps(job, sizes):
+def _series(job, more):
+    """What is trained on: the real ones, and where there are more to be the made-up ones, too."""
+    return job.series + (job.made_up if more else [])
+
+
+def _darts_steps(job, series, sizes):
     """Steps in which it sees as many windows: its epochs end with a smaller batch."""
     ahead = sizes.get("output_chunk_length")
     rows = _window(sizes) + ahead if ahead else sizes["training_length"] + 1
-    count = len(job.series) * (max(map(len, job.series)) - rows + 1)  # short ones are repeated
+    count = len(series) * (max(map(len, series)) - rows + 1)  # short ones are repeated
     per_step = count / -(-count // job.training.batch)
     return round(job.windows / per_step)
 
@@ -196,14 +201,18 @@ def _sizes(job):
     units, layers = job.model.hidden, job.model.layers
     block = {"kind": "BlockRNNModel", "output_chunk_length": ahead}
     equal = {"hidden_dim": units, "n_rnn_layers": layers, "use_reversible_instance_norm": True}
+    equal["more"] = True
     rows = {
         "seqlab": (seqlab, {}),
-        "seqlab-quarter": (seqlab, {"share": 4}),
-        "seqlab-32": (seqlab, {"hidden": 32}),
         "neuralforecast": (neuralforecast, {"window": 3 * ahead}),
         "neuralforecast-equal": (
             neuralforecast,
-            {"window": window, "encoder_hidden_size": units, "encoder_n_layers": layers},
+            {
+                "window": window,
+                "more": True,
+                "encoder_hidden_size": units,
+                "encoder_n_layers": layers,
+            },
         ),
         "darts": (darts, {**block, "input_chunk_length": 3 * ahead}),
         "darts-normalised": (

@@ -10,8 +10,8 @@ in SEQLAB_DATA, the peers come with the extra [bench]. Each training is a proces
 take turns, so that no library has the quiet hour. Peers have their own defaults, and with `-equal` as
 many units, layers and rows of window as seqlab. `darts-normalised` and `darts-equal` scale each window by
 itself, as seqlab and neuralforecast do. Of the airline passengers `darts` is the network in darts' own
-example, and `darts-documented` the same trained as long as there. `seqlab-quarter` sees a quarter of the
-windows, `seqlab-32` has 32 units.
+example, and `darts-documented` the same trained as long as there; `-equal` learns from made-up series,
+too, from which most of seqlab's windows come.
 
 PyTorch is told to flush denormal numbers, which peers do not do by themselves: gradients vanish over long
 windows, and a step of theirs takes many times as long when their last digits are kept.
@@ -31,8 +31,6 @@ HERE = Path(__file__).parent
 TASKS = ["airline", "m4", "ett-long", "ett-short"]
 WHO = [
     "seqlab",
-    "seqlab-quarter",
-    "seqlab-32",
     "neuralforecast",
     "neuralforecast-equal",
     "darts",

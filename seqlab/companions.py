@@ -78,6 +78,6 @@ def advice(config: Config, data: Split | PanelSplit) -> tuple[str, ...]:
     season = data.parts[0].series.season
     kind = f"of a season of {season} rows" if season else "without a season"
     return (
-        f"Only {windows} windows to learn from: --synthetic 1000 adds made-up series {kind}"
-        " (docs/forecasting.md, A short series).",
+        f"Only {windows} windows to learn from: --synthetic 1000 adds made-up series {kind}."
+        " Compare both by seqlab backtest (docs/forecasting.md, A short series).",
     )
