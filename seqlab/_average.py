@@ -76,12 +76,6 @@ class Average:
             parts = [weight if id(weight) in chosen else values[id(weight)] for weight in group]
             variable.assign(np.concatenate([np.ravel(part) for part in parts]))
 
-    def holding(self, weights: Sequence[Any]) -> list[Any]:
-        """The variables that have the average of any of these weights."""
-        chosen = {id(weight) for weight in weights}
-        pairs = zip(self.groups, self.variables, strict=True)
-        return [variable for group, variable in pairs if chosen & set(map(id, group))]
-
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the weights have the values of the average; afterwards their own again, bit by bit."""

@@ -5,6 +5,7 @@ and sums over all of them. Weights, optimizer and random state are ordinary vari
 Each replica takes Keras' own training step on its rows of a batch, up to the gradient; the gradients,
 each counted by its share of the rows, are added up over all replicas; and each process then takes the
 same optimizer step. So checkpoints, averages and callbacks need not know on how many devices they are.
+With the gradients goes what else workers must have alike after a step: statistics, and whether to end.
 """
 
 import hashlib
@@ -14,18 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from seqlab._average import assign
+from seqlab._lost import together
 from seqlab._tensorflow import tf
 from seqlab.errors import SeqlabError
 
-__all__ = ["LOST", "ONE", "One", "Replicas", "kind", "lost", "together"]
+__all__ = ["ONE", "One", "Replicas", "kind"]
 
 # The loss of a batch must be the mean over its rows, or shares of it cannot be added up.
 NO_MEANS = ("sum", "none", "mean_with_sample_weight")
 PIECE = 2**23  # numbers that are sent at once
-LOST = (
-    *(tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError),
-    *(tf.errors.InternalError, tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError),
-)
 
 
 class One:
@@ -57,24 +56,39 @@ class One:
     def check(self, batch: int, loss: Any) -> None:
         """Refuse what cannot be shared out."""
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
-        """From Keras' training step to one on everything that trains together."""
-        del optimizer, batch
+    def step(self, one_batch: Callable[[Any], Any], trainer: Any) -> Any:
+        """From Keras' training step to one on everything that trains together.
+
+        Of several workers it gives whether any of them is asked to end, to all of them alike.
+        """
+        del trainer
         # Outside of a replica Keras has no gradients to add up. TensorFlow would keep the gradient
         # of that sum, and with it this whole graph, as long as the process lives.
         alone = tf.distribute.get_replica_context().merge_call
         return lambda rows: alone(lambda _: one_batch(rows))
 
     @contextmanager
-    def joined(self, counters: Sequence[Any], others: Sequence[Any]) -> Iterator[None]:
-        """Inside, counters count the rows of this process; behind, those of all.
+    def joined(self, counters: Sequence[Any]) -> Iterator[None]:
+        """Inside, counters have the sums over all processes; behind, the values of this one.
 
-        Args:
-            counters: variables that add up what was measured.
-            others: which no gradient changes (statistics): they take the mean over the processes.
+        So each process goes on with its own, and how often one looks at the sums changes no bit.
         """
-        del counters, others
+        del counters
         yield
+
+    def gathered(self, values: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """What each process gives, in their order; shapes and types are the same for all."""
+        return [list(values)]
+
+    def dealt(self, counts: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+        """What this process goes on with, of the counts that `gathered` gave.
+
+        Where as many processes gave them as there are now, its own; or else the chief has the sums.
+        """
+        if len(counts) == self.workers:
+            return list(counts[self.index])
+        sums = [np.sum(values, 0, values[0].dtype) for values in zip(*counts, strict=True)]
+        return sums if self.chief else [np.zeros_like(total) for total in sums]
 
     def compare(self, facts: Callable[[], Sequence[bytes]]) -> None:
         """Refuse to train on what another process does not have."""
@@ -144,23 +158,44 @@ class Replicas(One):
                 f" Received: reduction={loss.reduction!r}. Use 'sum_over_batch_size', or --strategy one"
             )
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
+    def step(self, one_batch: Callable[[Any], Any], trainer: Any) -> Any:
         """From Keras' training step to one on everything that trains together."""
         alone = tf.distribute.get_replica_context().merge_call
+        optimizer = trainer.optimizer
 
         def on_replica(rows: Any) -> list[Any]:
             mine, count = self._share(rows)
             with optimizer.gradients() as found:
                 one_batch(mine)
             # Keras divides a loss in a replica by their number, as if all had equally many rows.
-            share = count * self.replicas / batch
-            return self._sum([share * tf.convert_to_tensor(g) for g in found if g is not None])
+            share = count * self.replicas / trainer.batch
+            gradients = [share * tf.convert_to_tensor(g) for g in found if g is not None]
+            return self._sum([*gradients, *self._beside(gradients, trainer)])
 
-        def whole(_: Any, rows: Any) -> None:
+        def whole(_: Any, rows: Any) -> Any:
             sums = iter(self._here(self.strategy.run(on_replica, args=(rows,))))
             optimizer.apply([next(sums) if there else None for there in optimizer.there])
+            return self._settled(list(sums), trainer)
 
         return lambda rows: alone(whole, args=(rows,))
+
+    def _beside(self, gradients: list[Any], trainer: Any) -> list[Any]:
+        """In a replica of several workers: what travels with its gradients, in the same sum."""
+        if self.workers == 1:
+            return []
+        last = self._number() == self.here - 1  # which finds what all of its process have moved
+        shares = [v * tf.cast(last / self.workers, v.dtype) for v in trainer.moving]
+        with tf.control_dependencies(gradients):  # as late as it can be asked
+            asked = tf.cast(trainer.asked.read_value(), gradients[0].dtype)
+        return [*shares, asked]
+
+    def _settled(self, sums: list[Any], trainer: Any) -> Any:
+        """Take the means of statistics; whether a worker is asked to end. For one process, None."""
+        if self.workers == 1:
+            return None
+        *means, asked = sums
+        assign(trainer.moving, means)
+        return asked > 0
 
     def _share(self, rows: Any) -> tuple[Any, int]:
         """In a replica: its rows of this process's, and how many."""
@@ -193,22 +228,25 @@ class Replicas(One):
         return self._here(self.strategy.run(on_replica, args=(values,)))
 
     @contextmanager
-    def joined(self, counters: Sequence[Any], others: Sequence[Any]) -> Iterator[None]:
-        """Inside, counters count the rows of this process; behind, those of all."""
+    def joined(self, counters: Sequence[Any]) -> Iterator[None]:
+        """Inside, counters have the sums over all processes; behind, the values of this one."""
         if self.workers == 1:
             yield
             return
         alone = tf.distribute.get_replica_context().merge_call
-        before = [tf.identity(variable) for variable in counters]
+        own = [tf.identity(variable) for variable in counters]
+        assign(counters, alone(lambda _: self._add(own)))
         yield
-        changes = [now - then for now, then in zip(counters, before, strict=True)]
-        shares = [variable * tf.cast(1 / self.workers, variable.dtype) for variable in others]
-        sums = alone(lambda _: self._add([*changes, *shares]))
-        found = [then + change for then, change in zip(before, sums, strict=False)]
-        for variable, value in zip(
-            [*counters, *others], [*found, *sums[len(found) :]], strict=True
-        ):
-            variable.assign(value)
+        assign(counters, own)
+
+    def gathered(self, values: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """What each process gives, in their order; shapes and types are the same for all."""
+        rows = []
+        for value in values:  # added to zeros, so to the bit
+            given = np.zeros((self.workers, *value.shape), value.dtype)
+            given[self.index] = value
+            rows.append(self._total(given))
+        return [[row[i] for row in rows] for i in range(self.workers)]
 
     def compare(self, facts: Callable[[], Sequence[bytes]]) -> None:
         """Refuse to train on what another process does not have.
@@ -252,43 +290,13 @@ class Replicas(One):
         return b"".join(self._total(given[i : i + PIECE]).tobytes() for i in places)[:size]
 
     def _total(self, given: np.ndarray) -> np.ndarray:
-        with together(self):
+        with together(self.workers):
             return np.asarray(self._added([tf.constant(given)])[0])
 
     def own_chance(self, seeds: Sequence[Any]) -> None:
         """Give each process its own random numbers, from a state that all have from the chief."""
         for state in seeds:  # [seed, how many were drawn]
             state.assign(np.asarray(state) + np.array([self.index, 0], np.uint32))
-
-
-@contextmanager
-def together(spread: One) -> Iterator[None]:
-    """Inside, it is a `SeqlabError` when another worker is lost.
-
-    Raises:
-        SeqlabError: it was.
-    """
-    try:
-        yield
-    except LOST as error:
-        if spread.workers == 1:
-            raise
-        raise SeqlabError(lost(error)) from error
-
-
-def lost(error: Any) -> str:
-    """What is to be said when TensorFlow cannot reach a worker."""
-    return (
-        f"another worker has ended or cannot be reached any more ({_last_line(error.message)})."
-        " End what is left, and start the same command with --resume for every worker: they go on from"
-        " the chief's newest checkpoint"
-    )
-
-
-def _last_line(text: str) -> str:
-    """Where TensorFlow says what it was, behind where it was."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no answer"
 
 
 def kind() -> str:

@@ -30,9 +30,10 @@ class Sides(One):
     def __init__(self, parts: int) -> None:
         self.parts = parts
 
-    def step(self, one_batch: Callable[[Any], Any], optimizer: Any, batch: int) -> Any:
+    def step(self, one_batch: Callable[[Any], Any], trainer: Any) -> Any:
         """From Keras' training step to one that takes the parts side by side."""
         alone = tf.distribute.get_replica_context().merge_call
+        optimizer, batch = trainer.optimizer, trainer.batch
         edges = [part * batch // self.parts for part in range(self.parts + 1)]
 
         def gradients(rows: Any, begin: int, end: int) -> list[Any]:

@@ -3,7 +3,8 @@
 from functools import lru_cache
 
 from seqlab._cluster import Cluster, meet, of_environment
-from seqlab._replicas import LOST, ONE, One, Replicas, kind, lost
+from seqlab._lost import LOST, lost
+from seqlab._replicas import ONE, One, Replicas, kind
 from seqlab._tensorflow import held_stderr, tf
 from seqlab.errors import SeqlabError
 

@@ -5,6 +5,7 @@ import math
 import tempfile
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Keeper(keras.callbacks.Callback):
         self.progress = checkpoints.Progress()
         self.best: list[np.ndarray] = []
         self.stopped = False
-        self.running: list[np.ndarray] = []  # of a stretch that is to be gone on with
+        self.running: list[np.ndarray] = []  # of a stretch to be gone on with, and of this process
         self.measured: list[np.ndarray] = []  # when its last step was over
         self.seeds: list[np.ndarray] = []  # then, too
         self.chunks = self.left = 0  # of a stretch, and of the present one
@@ -72,6 +73,7 @@ class Keeper(keras.callbacks.Callback):
             self._save()
         if self.spread.workers > 1:
             self._share()
+        self.running = self._dealt(self.running)
         self.stopped = self._patience_is_over()
 
     def _share(self) -> None:
@@ -90,8 +92,23 @@ class Keeper(keras.callbacks.Callback):
         """Refuse now what would be refused when it is used."""
         if self.selects:
             checkpoints.check(self.trainer.weights, kept.best)
-        if kept.running:
-            checkpoints.check(self._measures(), kept.running)
+        for counts in self._counts(kept.running):
+            checkpoints.check(self._measures(), [*counts, kept.running[-1]])
+
+    def _counts(self, running: Sequence[np.ndarray]) -> list[Sequence[np.ndarray]]:
+        """What each process that wrote a checkpoint had counted; the norms are the same for all."""
+        counted, size = running[:-1], len(self.trainer.metrics_variables)
+        places = range(0, max(len(counted), bool(running)), size)
+        return [counted[i : i + size] for i in places]
+
+    def _dealt(self, running: list[np.ndarray]) -> list[np.ndarray]:
+        """This process's part of it."""
+        return [*self.spread.dealt(self._counts(running)), running[-1]] if running else []
+
+    def _gathered(self) -> list[np.ndarray]:
+        """What had been measured when the last step was over, by each process."""
+        *counted, norms = self.measured
+        return [*(value for counts in self.spread.gathered(counted) for value in counts), norms]
 
     def place(self, edges: list[int], chunks: int) -> int:
         """How many chunks are behind us; so many lie between evaluations.
@@ -199,8 +216,14 @@ class Keeper(keras.callbacks.Callback):
         """Leave with a checkpoint of the last step, whatever an evaluation has done since."""
         self.progress.step = int(self.trainer.optimizer.iterations)
         checkpoints.put(self._seeds(), self.seeds)  # statistics are taken with dropout
-        self._save(self.measured)
+        self._save(self._gathered())
+        self._part()
         self.leave()
+
+    def _part(self) -> None:
+        """Others stay until the chief has written: one that leaves may end those in a sum with it."""
+        with suppress(SeqlabError) if self.spread.chief else nullcontext():
+            self.spread.agreed(0)
 
     def leave(self) -> None:
         """Say that a signal came.

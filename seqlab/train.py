@@ -17,7 +17,8 @@ from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
 from seqlab._leftovers import discard, sweep
 from seqlab._lock import alone
-from seqlab._replicas import ONE, together
+from seqlab._lost import together
+from seqlab._replicas import ONE
 from seqlab._signals import Signals
 from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
@@ -148,7 +149,7 @@ def _fit(
 ) -> dict[str, list[float]]:
     spread = chosen(config.strategy)
     spread.check(config.batch, made.loss)
-    with Signals() as signals, together(spread):
+    with Signals() as signals, together(spread.workers):
         spread.compare(lambda: _facts(config, data))
         steps = count_steps(config, len(data.train))
         trainer = make_trainer(made, config, steps, len(data.train) / config.batch)

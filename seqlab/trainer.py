@@ -45,9 +45,10 @@ class Trainer(keras.Model):
 
     def train_step(self, data: Any) -> Any:
         """K of Keras' training steps; fewer, if it is asked to stop."""
-        one_batch = self.spread.step(super().train_step, self.optimizer, self.batch)
-        # Workers add up at the end of a chunk: in its middle sums would be others, by rounding.
-        stop = self.asked if self.spread.workers == 1 else False
+        one_batch = self.spread.step(super().train_step, self)
+        # One process looks before each step; of several, a step says to all alike whether it is the last.
+        several = self.spread.workers > 1
+        stop = False if several else self.asked
 
         # Of images the average takes in a step beside the next one's gradient; a recurrence has one
         # thread, or leaves no core idle.
@@ -56,31 +57,31 @@ class Trainer(keras.Model):
         def step(k: Any) -> Any:
             if beside:
                 self._average(k > 0)
-            one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
+            last = one_batch(tf.nest.map_structure(lambda batches: batches[k], data))
             if not beside:
                 self._average()
-            return k + 1
+            return tf.where(last, count, k + 1) if several else k + 1
 
         def going(k: Any) -> Any:
             return tf.logical_and(k < count, tf.logical_not(stop))
 
         count = tf.shape(tf.nest.flatten(data)[0])[0]
-        with self.spread.joined(self.metrics_variables, self._moving()):
-            (taken,) = tf.while_loop(going, step, (tf.constant(0),), parallel_iterations=1)
-            if beside:
-                self._average(taken > 0)
+        (taken,) = tf.while_loop(going, step, (tf.constant(0),), parallel_iterations=1)
+        if beside:
+            self._average(taken > 0)
         rate = tf.convert_to_tensor(self.optimizer.learning_rate)
-        return {**self.get_metrics_result(), "learning_rate": rate}
+        with self.spread.joined(self.metrics_variables):
+            return {**self.get_metrics_result(), "learning_rate": rate}
 
     def _average(self, moved: Any = None) -> None:
         """Take in the weights, if they have moved since the last time."""
         if self.average is not None:
             self.average.update(self.optimizer.iterations, moved)
 
-    def _moving(self) -> list[Any]:
-        """Statistics of batch normalisation, and their averages: each process has those of its rows."""
-        own = [v for one in normals(self) for v in (one.moving_mean, one.moving_variance)]
-        return own if self.average is None else [*own, *self.average.holding(own)]
+    @property
+    def moving(self) -> list[Any]:
+        """Statistics of batch normalisation: rows move them, and no gradient does."""
+        return [v for one in normals(self) for v in (one.moving_mean, one.moving_variance)]
 
     def compute_loss(
         self,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -125,8 +125,9 @@ def weights(run: Run) -> tuple[list[Weight], int]:
 
 
 def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[Seen]:
-    """Score the newest checkpoint, again and again, until the training ends; none is scored twice.
+    """Score the newest checkpoint, again and again, until the training ends; no file is scored twice.
 
+    Where a signal ended an evaluation, the checkpoint of that step is written anew when it is repeated.
     A training writes faster than a slow network can be scored: what was passed over stays unscored. Of a
     run that is finished the last checkpoint is scored, and that is all.
 
@@ -140,19 +141,19 @@ def watch(run: Run, every: float = EVERY, timeout: float = TIMEOUT) -> Iterator[
     """
     check_positive("every", every, float, most=LONGEST)
     check_positive("timeout", timeout, float, most=LONGEST)
-    score, last, until = Scorer(run), None, time.monotonic() + timeout
+    score, last, until = Scorer(run), _Written(), time.monotonic() + timeout
     while True:
         finished = run.finished  # before the look, or the last checkpoint could slip through
-        found = _newest(run)
-        seen = _scored(score, found) if found is not None and found != last else None
+        found = _look(run)
+        seen = _scored(score, found.path) if found.path is not None and found != last else None
         if seen is not None:
             last = found
             yield seen
             until = time.monotonic() + timeout
         elif finished and found == last:
-            return _check_something(run, last)
+            return _check_something(run, last.path)
         elif time.monotonic() >= until:
-            raise SeqlabError(_dead(run, last, timeout))
+            raise SeqlabError(_dead(run, last.path, timeout))
         else:
             time.sleep(max(0.0, min(every, until - time.monotonic())))
 
@@ -190,6 +191,22 @@ def _newest(run: Run) -> Path | None:
     if not run.path.exists():
         raise SeqlabError(f"{run.path}: was deleted while it was watched")
     return checkpoints.newest(run.path / "checkpoints")
+
+
+class _Written(NamedTuple):
+    """A checkpoint, if there is one, and when it was written: a step may have two in turn."""
+
+    path: Path | None = None
+    time: int = 0  # in nanoseconds
+
+
+def _look(run: Run) -> _Written:
+    """The newest checkpoint; none if the training deletes it meanwhile: then there are newer ones."""
+    path = _newest(run)
+    try:
+        return _Written() if path is None else _Written(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return _Written()
 
 
 def _scored(score: Scorer, checkpoint: Path) -> Seen | None:

@@ -1,14 +1,18 @@
-"""What several test files begin with: a short training, a power cut, a folder, a script."""
+"""What several test files begin with: a short training, a power cut, a signal, a folder, a script."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from seqlab import cli
+from seqlab import cli, trainer
+from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Series
 
@@ -35,6 +39,34 @@ class StopAt(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == self.epoch:
             raise KeyboardInterrupt
+
+
+def heard(trainer):
+    """Wait until the steps would see that they are asked to stop."""
+    limit = time.monotonic() + 20
+    while not trainer.asked.numpy():
+        assert time.monotonic() < limit, "nobody told the trainer"
+        time.sleep(0.001)
+
+
+def signal_in(step, monkeypatch, number=signal.SIGINT):
+    """A signal in the middle of the n-th step from now, while the main thread computes."""
+    whole, steps = trainer.Trainer.compute_loss, []
+
+    def loss(self, x, y, y_pred, sample_weight=None, training=True):
+        def taken():
+            steps.append(1)
+            if len(steps) == step:
+                os.kill(os.getpid(), number)
+                heard(self)
+            return np.float32(1)  # which the gradient waits for
+
+        total = whole(self, x, y, y_pred, sample_weight, training)
+        if not training:
+            return total
+        return total * tf.ensure_shape(tf.numpy_function(taken, [], tf.float32), ())
+
+    monkeypatch.setattr(trainer.Trainer, "compute_loss", loss)
 
 
 def commanded(path, *commands):

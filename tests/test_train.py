@@ -5,15 +5,14 @@ import gc
 import json
 import os
 import signal
-import time
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-from small import SMALL, StopAt, series
+from small import SMALL, StopAt, heard, series, signal_in
 
-from seqlab import _convolution, checkpoints, models, runs, train, trainer
+from seqlab import _convolution, checkpoints, models, runs, train
 from seqlab._lock import alone
 from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ImageConfig, ModelConfig, NetworkConfig, TrainConfig
@@ -345,34 +344,6 @@ class SignalWhileEvaluated(keras.callbacks.Callback):
             signal.raise_signal(signal.SIGTERM)
 
 
-def heard(trainer):
-    """Wait until the steps would see that they are asked to stop."""
-    limit = time.monotonic() + 20
-    while not trainer.asked.numpy():
-        assert time.monotonic() < limit, "nobody told the trainer"
-        time.sleep(0.001)
-
-
-def signal_in(step, monkeypatch, number=signal.SIGINT):
-    """A signal in the middle of the n-th step from now, while the main thread computes."""
-    whole, steps = trainer.Trainer.compute_loss, []
-
-    def loss(self, x, y, y_pred, sample_weight=None, training=True):
-        def taken():
-            steps.append(1)
-            if len(steps) == step:
-                os.kill(os.getpid(), number)
-                heard(self)
-            return np.float32(0)
-
-        total = whole(self, x, y, y_pred, sample_weight, training)
-        if not training:
-            return total
-        return total + tf.ensure_shape(tf.numpy_function(taken, [], tf.float32), ())
-
-    monkeypatch.setattr(trainer.Trainer, "compute_loss", loss)
-
-
 @pytest.mark.parametrize("chunks", [(5, 1), (1, 1), (2, 1, 1, 3), (18,)])
 def test_a_signal_between_two_evaluations_changes_nothing(chunks, monkeypatch):
     """Three chunks lie between two evaluations; the training goes on within them."""
@@ -420,6 +391,24 @@ def test_a_signal_ends_it_after_the_step(step, monkeypatch):
     run = train.load_run("cut")
     assert checkpoints.step_of(checkpoints.newest(run.path / "checkpoints")) == step
     same(train.resume(run), whole)
+
+
+def test_what_two_workers_had_measured_is_gone_on_with_by_one_process(monkeypatch):
+    """Their checkpoint has the counts of each."""
+    whole = train.start(SMALL, data=make())
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        signal_in(14, patched)
+        train.start(SMALL, runs.Path("cut"), data=make())
+    path = checkpoints.newest(runs.Path("cut/checkpoints"))
+    with np.load(path) as file:
+        arrays = dict(file)
+    *counts, norms = [arrays.pop(name) for name in sorted(arrays) if name.startswith("running_")]
+    assert counts and all(np.all(value > 0) for value in counts)
+    halves = [value / 2 for value in counts]  # which add up to the bit
+    for i, value in enumerate([*halves, *halves, norms]):
+        arrays[f"running_{i}"] = value.astype("float32")
+    np.savez(path, **arrays)
+    same(train.resume(train.load_run("cut")), whole)
 
 
 @pytest.mark.parametrize("evaluation", [1, 3, 6])

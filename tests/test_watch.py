@@ -106,6 +106,24 @@ def test_each_checkpoint_is_scored_once_and_the_end_is_seen(run, later):
     assert slept == [3] * 5
 
 
+def test_a_checkpoint_that_was_written_anew_is_scored_anew(run, later):
+    """A signal came in the evaluation, so that the first did not say that it is the best."""
+    path = run.path / "checkpoints/step-00000030.npz"
+
+    def left():
+        give(run, 30)
+        with np.load(path) as file:
+            arrays = dict(file)
+        progress = json.loads(str(arrays["progress"]))
+        progress |= {"best_step": 20, "rows": progress["rows"][:-1]}
+        np.savez(path, **arrays | {"progress": np.array(json.dumps(progress))})
+
+    later[0].extend([left, lambda: None, lambda: give(run, 30), lambda: None, lambda: finish(run)])
+    found = list(watcher.watch(run))
+    assert [(seen.step, seen.best) for seen in found] == [(30, False), (30, True)]
+    assert found[0].scores == found[1].scores
+
+
 def test_a_training_that_ends_during_a_look_is_not_left_early(run, later, monkeypatch):
     give(run, 50)
     newest = checkpoints.newest

@@ -24,6 +24,8 @@ CLOSE = 1e-5  # of each number, relative
 SLOW = 0.05  # seconds more at each evaluation
 SHORT = TrainConfig(steps=30, batch=9, evaluations=6, ema=0.9, patience=None)
 HIT = replace(TINY, train=replace(TINY.train, steps=20 * EVERY, evaluations=20))
+LONG = replace(SHORT, steps=20, evaluations=2)
+DROPPED = Config(TINY.data, TINY.model, LONG)
 SIN = Config(TINY.data, replace(TINY.model, dropout=0.0), replace(SHORT, schedule="plateau"))
 DIGITS = Config(ImageConfig("digits", augment="chapter"), NetworkConfig("mlp"), SHORT)
 NORMED = Config(ImageConfig("digits"), NetworkConfig("baseline", {"dropout": 0.0}), SHORT)
@@ -33,6 +35,18 @@ def free_ports(count):
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
+
+
+def signalled(index, ports, place, chosen, step):
+    """In the child: one of the workers; the chosen one has a signal in the middle of this step."""
+    as_worker(index, ports, place)
+    from small import signal_in
+
+    from seqlab import train
+
+    train.CHUNK = 10
+    if index == chosen:
+        signal_in(step, pytest.MonkeyPatch(), signal.SIGTERM)
 
 
 def as_worker(index, ports, place, slow=0.0):
@@ -77,15 +91,15 @@ def on_two_devices(folder):
 
 
 class Workers(ExitStack):
-    """Two trainings that are one; the second is told another --out, where nothing may appear."""
+    """Trainings that are one; all but the first are told another --out, where nothing may appear."""
 
-    def __init__(self, place, configs=(HIT, HIT), slow=0.0):
+    def __init__(self, place, configs=(HIT, HIT), *details, trouble=as_worker):
         super().__init__()
-        ports = free_ports(2)
-        places = (place / "run", place / "worker-1" / "run")
+        ports = free_ports(len(configs))
+        places = [place / "run", *(place / f"worker-{i}" / "run" for i in range(1, len(configs)))]
         self.trainings = [
-            self.enter_context(Training(places[i], configs[i], as_worker, i, ports, place, slow))
-            for i in range(2)
+            self.enter_context(Training(places[i], configs[i], trouble, i, ports, place, *details))
+            for i in range(len(configs))
         ]
 
     def end(self):
@@ -97,12 +111,12 @@ def lost(said):
     return "another worker has ended" in said and said.count("\n") == 1 and "--resume" in said
 
 
-def finish(place, config):
+def finish(place, config, count=2):
     """Train to the end; resume where a machine was so busy that TensorFlow took a worker for dead."""
     for _ in range(5):
-        with Workers(place, (config, config)) as workers:
+        with Workers(place, [config] * count) as workers:
             ends = workers.end()
-        if ends == [(0, ""), (0, "")]:
+        if ends == [(0, "")] * count:
             return
         assert any(lost(said) for _, said in ends), ends
     raise AssertionError(f"workers were lost five times: {ends}")
@@ -175,13 +189,13 @@ def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
     """With dropout: SIGTERM to one, kill -9 of one, kill -9 of the chief; then both to the end."""
     (tmp_path / "whole").mkdir()
     _, first, second = trained_by_two(tmp_path / "whole", HIT)
-    with Workers(tmp_path, slow=SLOW) as workers:
+    with Workers(tmp_path, (HIT, HIT), SLOW) as workers:
         workers.trainings[0].reach(EVERY)
         workers.trainings[1].send(signal.SIGTERM)
         ends = workers.end()
     assert [status for status, _ in ends] == [143, 143], ends
     for index in (1, 0):
-        with Workers(tmp_path, slow=SLOW) as workers:
+        with Workers(tmp_path, (HIT, HIT), SLOW) as workers:
             chief = workers.trainings[0]
             chief.reach(chief.step() + 2 * EVERY)
             workers.trainings[index].send(signal.SIGKILL)
@@ -197,6 +211,75 @@ def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
             np.testing.assert_array_equal(mine, wanted)
     record_property("faults", "1 SIGTERM of one of two workers")
     record_property("faults", "2 kill -9 of one of two workers")
+
+
+def end_in(place, config, chosen, step, reached):
+    """Both end after a step in whose middle one of them had a signal; see `finish`."""
+    for _ in range(5):
+        with Workers(place, (config, config), chosen, step, trouble=signalled) as workers:
+            ends = workers.end()
+        if [status for status, _ in ends] == [143, 143]:
+            break
+        assert any(lost(said) for _, said in ends), ends
+    assert workers.trainings[0].step() == reached
+
+
+@pytest.mark.parametrize(
+    ("config", "signals"),
+    [
+        (DROPPED, [(1, 3, 3), (0, 4, 7), (1, 3, 10), (0, 1, 11)]),
+        (replace(NORMED, train=LONG), [(0, 7, 7)]),
+    ],
+    ids=["dropout", "normalisation"],
+)
+def test_a_signal_to_one_ends_all_after_the_step(config, signals, tmp_path, record_property):
+    """In chunks of ten steps, after which an evaluation is left to do; in chunks of two the same bits."""
+    (tmp_path / "whole").mkdir()
+    _, *whole = trained_by_two(tmp_path / "whole", config)
+    for chosen, step, reached in signals:
+        end_in(tmp_path, config, chosen, step, reached)
+        record_property("faults", "1 SIGTERM in a step of one of two workers")
+    finish(tmp_path, config)
+    same(tmp_path / "run", tmp_path / "whole" / "run")
+    for i, values in enumerate(whole):
+        for mine, wanted in zip(weights(tmp_path / f"worker-{i}.npz"), values, strict=True):
+            np.testing.assert_array_equal(mine, wanted)
+
+
+def left_in_evaluation(index, ports, place):
+    """In the child: the last worker has a signal in the evaluation after the first steps."""
+    as_worker(index, ports, place)
+    from seqlab.callbacks import Keeper
+
+    ended = Keeper.on_test_batch_end
+
+    def signalled(keeper, batch, logs=None):
+        if index == len(ports) - 1 and int(keeper.trainer.optimizer.iterations):
+            signal.raise_signal(signal.SIGTERM)
+        ended(keeper, batch, logs)
+
+    Keeper.on_test_batch_end = signalled
+
+
+def test_statistics_of_three_workers_are_those_of_the_last_step(tmp_path, record_property):
+    """An evaluation that is taken anew takes no mean of them once more: a third rounds."""
+    config = replace(NORMED, train=replace(SHORT, steps=6, evaluations=2))
+    (tmp_path / "whole").mkdir()
+    finish(tmp_path / "whole", config, 3)
+    with Workers(tmp_path, [config] * 3, trouble=left_in_evaluation) as workers:
+        ends = workers.end()
+    assert [status for status, _ in ends] == [143] * 3, ends
+    assert workers.trainings[0].step() == 3
+    record_property("faults", "1 SIGTERM in an evaluation of one of three workers")
+    finish(tmp_path, config, 3)
+    same(tmp_path / "run", tmp_path / "whole" / "run")
+
+
+def test_one_process_goes_on_where_two_workers_ended(tmp_path):
+    (tmp_path / "one").mkdir()
+    curve, _ = trained_by_one(tmp_path / "one", SIN)
+    end_in(tmp_path, SIN, 1, 3, 3)
+    check_close(trained_by_one(tmp_path, SIN)[0], curve)
 
 
 def test_workers_with_other_options_are_refused(tmp_path):
