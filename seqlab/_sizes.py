@@ -11,7 +11,9 @@ __all__ = ["check_memory", "least_memory", "machine_memory"]
 LINEAR = ("mingru", "minlstm")  # whose first layer multiplies its state by no matrix
 COPIES = 3  # of each weight: itself, its gradient, the best so far
 BYTES = 4  # of a float32
-MADE = 2 * 32  # bytes for each row of a window of a made-up series, while they are made
+MADE = (
+    2 * 100
+)  # bytes for a row of each made-up series, which is two windows long, while it is made
 GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
@@ -39,7 +41,7 @@ def least_memory(config: Config) -> int:
     squares = model.layers - (model.cell in LINEAR)
     steps = max(1, data.window // (model.segment or 1)) if data.layout == "steps" else 1
     outputs = batch * (data.window + steps * model.hidden * model.layers)
-    made = MADE * data.synthetic * (data.window + data.horizon)
+    made = MADE * data.synthetic * (data.window + data.horizon + (data.season or 0))
     return BYTES * (COPIES * squares * model.hidden**2 + outputs) + made
 
 

@@ -202,7 +202,9 @@ def _rows_apart(data: Series | Panel, config: DataConfig) -> Check:
         replace(one, values=np.arange(len(one), dtype=float), repair=None) for one in each(data)
     )
     numbers = series[0] if isinstance(data, Series) else replace(data, series=series)
-    plain = replace(config, scaling="none", layout="steps", transform="none", difference="none")
+    plain = replace(
+        config, scaling="none", layout="steps", transform="none", difference="none", synthetic=0
+    )
     rows = sum(map(len, series))
     made = [_apart(part, rows, len(series)) for part in datasets.split(numbers, plain).parts]
     return _merged(data, made)

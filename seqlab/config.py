@@ -69,7 +69,7 @@ WEIGH = ("evenly", "relative")  # by the network's scale; by what sMAPE and MASE
 EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export`
 LAYOUTS = ("steps", "features")
 MOST_SEASON = 10**8  # rows: of what a forecaster learns there is one for each
-MOST_SYNTHETIC = 10**5
+MOST_SYNTHETIC = 10**5  # series: a network has learned what they can teach long before
 LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
@@ -145,6 +145,14 @@ class DataConfig:
             raise SeqlabError(
                 f"--synthetic makes up values alone, and no columns beside them: leave out"
                 f" {', '.join(given)}, or --synthetic"
+            )
+        if self.scaling in (
+            "none",
+            "mean",
+        ):  # of which made-up values, of another size, know nothing
+            raise SeqlabError(
+                "--synthetic makes up series of a size of their own, which --scaling must take away: use"
+                f" recent, window, last or another. Received: {self.scaling}"
             )
 
     @property
@@ -243,11 +251,6 @@ class Config:
             raise SeqlabError(
                 "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
                 f" without --transform. Received: {scaling}, {self.data.transform}"
-            )
-        if self.data.synthetic and (model == "smoothed" or self.model.loss == COUNTS):
-            raise SeqlabError(
-                "--synthetic makes up no counts, and nothing that the model smoothed could keep of each"
-                " series: use another --model and --loss, or leave it out"
             )
         if self.model.loss == COUNTS:
             self._check_counts()

@@ -38,19 +38,22 @@ def simulate(count: int, rows: int, season: int | None = None, seed: int = 0) ->
         count: S.
         rows: N.
         season: rows per season; None or 1 for series without.
-        seed: of all that is drawn.
+        seed: of all that is drawn, 0 or more.
 
     Raises:
-        SeqlabError: sizes that are no positive integers.
+        SeqlabError: sizes that are no positive integers; a seed below 0.
     """
     for name, value in (("count", count), ("rows", rows), ("season", season or 1)):
         check_positive(name, value)
+    check_positive("seed + 1", seed + 1)
     random = np.random.default_rng(seed)
     length = season if season and season > 1 else USUAL
-    parts = [_trend(random, count, rows, length), _cycle(random, count, rows, length)]
+    made = _trend(random, count, rows, length)
+    made += _cycle(random, count, rows, length)
     if season and season > 1:
-        parts.append(_season(random, count, rows, season))
-    return np.sum([*parts, _noise(random, count, rows)], axis=0)
+        made += _season(random, count, rows, season)
+    made += _noise(random, count, rows)
+    return made
 
 
 def _trend(random: np.random.Generator, count: int, rows: int, season: int) -> np.ndarray:
@@ -79,11 +82,13 @@ def _season(random: np.random.Generator, count: int, rows: int, season: int) -> 
     waves = np.arange(1, season // 2 + 1)
     sizes = random.normal(size=(count, len(waves), 2)) @ np.array([1, 1j])
     sizes /= waves ** random.uniform(0, 1.5, (count, 1))
-    pattern = (sizes @ np.exp(2j * np.pi * np.outer(waves, np.arange(season)) / season)).real
+    sizes[:, season - 2 * waves == 0] *= 2  # which the transform counts once, and the others twice
+    pattern = np.fft.irfft(np.pad(sizes, ((0, 0), (1, 0))), season)
     pattern *= _some(random, count, SEASON) / pattern.std(axis=1, keepdims=True)
-    drift = random.normal(size=(count, -(-rows // season), season)).cumsum(axis=1)
+    width = min(season, rows)
+    drift = random.normal(size=(count, -(-rows // season), width)).cumsum(axis=1)
     drift *= _some(random, count, SEASON_DRIFT)[:, None]
-    return (pattern[:, None] + drift).reshape(count, -1)[:, :rows]
+    return (pattern[:, None, :width] + drift).reshape(count, -1)[:, :rows]
 
 
 def _noise(random: np.random.Generator, count: int, rows: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from seqlab._signals import Signals
 from seqlab._strategy import chosen
 from seqlab._tensorflow import keras, new_graphs, own_errors
 from seqlab.callbacks import Keeper, write_history
-from seqlab.companions import accompanied
+from seqlab.companions import Accompanied, accompanied
 from seqlab.config import Config, TrainConfig
 from seqlab.errors import SeqlabError
 from seqlab.optimizers import count_steps, make_optimizer
@@ -251,10 +251,11 @@ def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:
 
 
 def _facts(config: TrainConfig, data: Parts) -> list[bytes]:
-    """What tells trainings apart: options, how many rows there are, and the first of them."""
+    """What tells trainings apart: options, how many rows there are, the first of them, companions."""
     rows = keras.tree.flatten(next(iter(data.train.dataset(64))))
     about = f"{config}, {len(data.train)} rows"
-    return [about.encode(), *(np.asarray(values).tobytes() for values in rows)]
+    made = [data.train.values.tobytes()] if isinstance(data, Accompanied) else []
+    return [about.encode(), *(np.asarray(values).tobytes() for values in rows), *made]
 
 
 def _statistics(model: Any, part: Any, config: TrainConfig) -> Statistics:

@@ -19,7 +19,6 @@ import numpy as np
 from seqlab import checkpoints, runs, train
 from seqlab._tensorflow import keras
 from seqlab.checkpoints import Progress
-from seqlab.companions import accompanied
 from seqlab.datasets import Split
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.metrics import rmse
@@ -179,9 +178,9 @@ def await_run(path: str | Path, missing: Callable[[], None] = lambda: None) -> R
 
 def _made(run: Run) -> tuple[Task, Trainer]:
     """The network of a run, and a trainer that takes up its checkpoints."""
-    config, data = run.config.train, accompanied(run.config, run.split)
-    steps = train.count_steps(config, len(data.train))
-    made = task(run.config, data, steps)
+    config = run.config.train
+    steps = train.count_steps(config, len(run.split.train))
+    made = task(run.config, run.split, steps)
     # Of the checkpoint's optimizer nothing is needed, so this is one without variables of its own.
     light = dataclasses.replace(config, optimizer="sgd", momentum=0.0)
     return made, make_trainer(made, light, steps)

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from seqlab import cli, datasets, evaluate, train, watch
+from seqlab import cli, datasets, evaluate, rates, train
 from seqlab.audit import audit, demand
 from seqlab.companions import accompanied, companions
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, Series
 from seqlab.errors import SeqlabError
+from seqlab.structural import simulate
 
 from small import StopAt, commanded  # isort: skip
 
@@ -40,7 +41,7 @@ def test_only_what_is_trained_on_grows():
         found.train.batch(np.arange(real)), split.train.batch(np.arange(real)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
-    for name in ("test", "validation", "encoding", "scaler"):
+    for name in ("validation", "encoding"):
         assert getattr(found, name) is getattr(split, name)
 
 
@@ -57,14 +58,18 @@ def test_companions_know_the_season_and_the_seed_alone():
 
 
 @pytest.mark.parametrize("transform", ["none", "log", "boxcox"])
-@pytest.mark.parametrize("scaling", ["last", "standard", "window"])
-def test_every_scaling_sees_numbers_of_its_own_size(scaling, transform):
+@pytest.mark.parametrize(
+    "scaling", ["last", "change", "standard", "robust", "minmax", "window", "recent"]
+)
+def test_scalings_see_numbers_of_its_own_size(scaling, transform):
     data = dataclasses.replace(CONFIG.data, scaling=scaling, transform=transform, synthetic=50)
     config = dataclasses.replace(CONFIG, data=data)
     windows = accompanied(config, parts(config)).train
     inputs, targets = windows.batch(np.arange(len(windows)))
     assert np.isfinite(inputs).all() and np.isfinite(targets).all()
-    assert 0.1 < np.std(inputs[..., 0]) < 4
+    real = len(parts(config).train)
+    sizes = [np.std(targets[some]) for some in (slice(real), slice(real, None))]
+    assert 0.2 < sizes[0] / sizes[1] < 5
     lowest = windows.values.min()
     assert lowest > 0 if transform != "none" else lowest < 0
 
@@ -107,8 +112,50 @@ def test_several_series_share_them(tmp_path):
     assert len(found.weights) == 22 and found.owner.max() == 21
     run = train.start(config, tmp_path / "run", data=split)
     assert run.split.test is split.test
-    seen = watch.Scorer(train.load_run(tmp_path / "run"))
-    assert seen is not None  # which builds a trainer of as many steps
+    assert len(run.split.train) == len(split.train)
+
+
+def test_the_season_of_most_series_is_theirs():
+    series = [
+        Series(n, np.arange(90.0), season=s) for n, s in zip("abcd", (None, 5, 7, 7), strict=True)
+    ]
+    data = DataConfig("some", window=14, horizon=3, synthetic=1, test="20")
+    config = Config(data, ModelConfig())
+    split = datasets.split(Panel("some", tuple(series)), data)
+    found = companions(config, split)[0].values
+    logs = simulate(1, 2 * 17 + 3, 7)[0]
+    np.testing.assert_array_equal(found, logs[: len(found)])
+
+
+def test_forecasts_step_by_step_may_be_longer_than_their_windows():
+    data = dataclasses.replace(DATA, window=10, horizon=20, strategy="recursive", synthetic=5)
+    config = Config(data, ModelConfig())
+    windows = companions(config, datasets.split(datasets.airline(), data))
+    assert len(windows) == 5 and windows[0].horizon == 1 and len(windows[0]) == 12
+
+
+def test_levels_that_have_gone_far_stay_numbers():
+    data = dataclasses.replace(CONFIG.data, window=40, season=2)
+    config = dataclasses.replace(CONFIG, data=data)
+    far = np.linspace(-5000, 5000, 200)[:, None] * np.ones(98)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seqlab.companions.simulate", lambda *_: far)
+        windows = accompanied(config, parts(config)).train
+    assert (windows.values > 0).all() and np.isfinite(windows.values).all()
+
+
+def test_a_search_for_a_rate_and_workers_know_of_them(monkeypatch):
+    """A search has other losses; and what workers compare are the values of the companions, too."""
+    monkeypatch.setattr(rates, "POINTS", 3)
+    alone = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, synthetic=0))
+    found = [rates.find(config, parts(config)).losses for config in (CONFIG, CONFIG, alone)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert (found[0] != found[2]).any()
+    facts = []
+    for season in (12, 7):
+        config = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, season=season))
+        facts.append(train._facts(config.train, accompanied(config, parts(config, 144))))
+    assert facts[0][:-1] == facts[1][:-1] and facts[0] != facts[1]
 
 
 def test_commands_take_them(tmp_path, capsys):
@@ -124,7 +171,7 @@ def test_a_training_on_few_windows_says_what_would_help(tmp_path, capsys):
     small = "--layers 1 --hidden 4 --steps 5"
     commanded(tmp_path, f"train airline {small} --out a", f"train sunspots {small} --out b")
     first, second = capsys.readouterr().out.split("Run folder: a")
-    assert "windows to learn from: --synthetic 1000 adds made-up series of a season of 12" in first
+    assert "windows to learn from: --synthetic 1000 --scaling recent --transform log adds" in first
     assert "windows to learn from" not in second
     commanded(tmp_path, f"train airline {small} --synthetic 5", f"train airline {small} --calendar")
     assert "windows to learn from" not in capsys.readouterr().out
@@ -136,7 +183,8 @@ def test_a_training_on_few_windows_says_what_would_help(tmp_path, capsys):
         ("train airline --synthetic 10 --calendar", "leave out --calendar"),
         ("train airline --synthetic 1000000", "at most 100,000"),
         ("train airline --synthetic -1", "from 0 to"),
-        ("train airline --synthetic 9 --model smoothed --scaling mean", "another --model"),
+        ("train airline --synthetic 9 --scaling mean", "recent, window, last or another"),
+        ("train airline --synthetic 9 --model smoothed --scaling mean", "recent, window, last"),
         ("train digits --synthetic 9", "--synthetic"),
         ("train airline --synthetic 99999 --window 100000", "fewer --synthetic"),
     ],
@@ -152,7 +200,7 @@ def test_wrong_options_are_refused_in_a_line(words, said, capsys, tmp_path, monk
 
 
 def test_counts_and_columns_are_refused_in_python():
-    with pytest.raises(SeqlabError, match="no counts"):
+    with pytest.raises(SeqlabError, match="window, last or another"):
         Config(DataConfig(scaling="none", synthetic=5), ModelConfig(loss="negative_binomial"))
     with pytest.raises(SeqlabError, match="leave out --past, --future"):
         DataConfig(past=("a",), future=("b",), synthetic=5)

@@ -94,7 +94,27 @@ def test_without_a_season_there_is_none(monkeypatch):
     assert not simulate(3, 30, None).any() and not simulate(3, 30, 1).any()
 
 
-@pytest.mark.parametrize("sizes", [(0, 3, 2), (3, -1, 2), (3, 3, 2.5)])
+def test_a_long_season_takes_no_more_than_its_rows():
+    made = simulate(2, 30, 200_000)
+    assert made.shape == (2, 30) and np.isfinite(made).all()
+
+
+def test_a_pattern_is_the_sum_of_its_waves(monkeypatch):
+    """Written out, for an odd and an even season, whose shortest wave has one coefficient, not two."""
+    only(monkeypatch, "_season")
+    monkeypatch.setattr(structural, "SEASON_DRIFT", (1e-12, 2e-12))
+    for season in (5, 6):
+        made = simulate(3, season, season, seed=4)
+        random, waves = np.random.default_rng(4), np.arange(1, season // 2 + 1)
+        sizes = random.normal(size=(3, len(waves), 2))
+        sizes /= (waves ** random.uniform(0, 1.5, (3, 1)))[..., None]
+        angles = 2 * np.pi * np.outer(waves, np.arange(season)) / season
+        pattern = sizes[..., 0] @ np.cos(angles) - sizes[..., 1] @ np.sin(angles)
+        pattern *= (made.std(axis=1) / pattern.std(axis=1))[:, None]
+        np.testing.assert_allclose(made, pattern, atol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(0, 3, 2), (3, -1, 2), (3, 3, 2.5), (3, 3, 2, -1)])
 def test_sizes_that_are_none_are_refused(sizes):
     with pytest.raises(SeqlabError, match="must be a positive integer"):
         simulate(*sizes)
