@@ -10,7 +10,6 @@ from seqlab import image_commands
 from seqlab._cluster import chief
 from seqlab._told import told
 from seqlab.commands import draw, show, train_run
-from seqlab.companions import advice
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 from seqlab.options import make_config
@@ -46,6 +45,7 @@ def _one(config: Config, options: Namespace) -> None:
 
 
 def _finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
+    from seqlab.companions import advice  # here, so that help and refusals need not wait
     from seqlab.evaluate import evaluate as evaluate_run
 
     score = evaluate_run(run)
