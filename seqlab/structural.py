@@ -3,10 +3,10 @@
 One short series teaches a network nothing but itself. Thousands of others, of which no two are alike,
 teach it what series with such a season have in common, and how to tell one from another by its window.
 
-Sources: the basic structural model, Harvey (1989), *Forecasting, structural time series models and the
-Kalman filter*, section 2.3, equations 2.3.2 to 2.3.4 (trend), 2.3.21 (cycle), and a season whose
-every row drifts by itself. That a network trained on draws from such a prior forecasts others' series:
-Dooley et al. (2023), *ForecastPFN*, arXiv:2311.01933.
+Sources: the basic structural model of trend, cycle, season and noise, Harvey (1989), *Forecasting,
+structural time series models and the Kalman filter*, chapter 2; here with growth that may return to
+its mean, and a season whose every row drifts by itself. The ranges are ours. That a network trained on
+draws from a prior alone forecasts real series: Dooley et al. (2023), *ForecastPFN*, arXiv:2311.01933.
 """
 
 import numpy as np
@@ -19,10 +19,8 @@ __all__ = ["simulate"]
 SEASON = 0.02, 0.5  # standard deviation of the season
 SEASON_DRIFT = 0.001, 0.05  # of each row's change from season to season
 LEVEL_DRIFT = 0.007, 0.21  # of the level's change in a season
-SLOPE_DRIFT = (
-    0.0012,
-    0.036,
-)  # of the change of growth from row to row, growth being that of a season
+# Of the change, from row to row, of what the level grows by in a season.
+SLOPE_DRIFT = 0.0012, 0.036
 NOISE = 0.002, 0.06  # of what is gone at the next row, or nearly
 CYCLE = 0.003, 0.06  # of a cycle
 FORGOTTEN = 0.003, 0.08  # share of a cycle that a row forgets
