@@ -45,16 +45,24 @@ def _one(config: Config, options: Namespace) -> None:
 
 
 def _finish(run: Any, quiet: bool) -> tuple[Any, list[Path]]:
-    from seqlab.companions import advice  # here, so that help and refusals need not wait
     from seqlab.evaluate import evaluate as evaluate_run
 
     score = evaluate_run(run)
     pictures = draw(run, score)
     if not quiet:
         show(score, SHOWN["series"])
-        say(*run.split.notes, *advice(run.config, run.split))
+        say(*_notes(run))
         say(f"Pictures: {', '.join(map(str, pictures))}", f"Run folder: {run.path}")
     return score, pictures
+
+
+def _notes(run: Any) -> tuple[str, ...]:
+    """What is to be known of a series that was trained on."""
+    if run.config.kind == "images":
+        return ()
+    from seqlab.companions import advice  # here, so that help and refusals need not wait
+
+    return (*run.split.notes, *advice(run.config, run.split))
 
 
 def _seeds(config: Config, options: Namespace) -> None:
@@ -79,6 +87,7 @@ def _seeds(config: Config, options: Namespace) -> None:
         from seqlab.seed_report import seed_tables
 
         lay_out(*seed_tables(made, SHOWN[config.kind]))
+        say(*_notes(found[0][0]))
 
 
 def _scored(run: Any) -> str:

@@ -173,6 +173,8 @@ def test_a_training_on_few_windows_says_what_would_help(tmp_path, capsys):
     first, second = capsys.readouterr().out.split("Run folder: a")
     assert "windows to learn from: --synthetic 1000 --scaling recent --transform log adds" in first
     assert "windows to learn from" not in second
+    commanded(tmp_path, f"train airline {small} --seeds 2")
+    assert capsys.readouterr().out.count("windows to learn from") == 1
     commanded(tmp_path, f"train airline {small} --synthetic 5", f"train airline {small} --calendar")
     assert "windows to learn from" not in capsys.readouterr().out
 
