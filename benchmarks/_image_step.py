@@ -19,8 +19,8 @@ SOURCES = {"mlp": "mnist", "lenet5": "mnist", "lenet5_book": "mnist", "lenet_thr
 EPOCHS = 3  # after the first
 # Images of an epoch: enough that it lasts a second or more.
 IMAGES = {"mlp": 40_000, "lenet5": 20_000, "baseline": 20_000, "lenet5_sigmoid": 20_000}
-IMAGES |= {"inception10": 4096, "lenet5_book": 4000, "lenet_three": 4096, "resnet_small": 800}
-# A checkpoint of these takes as long as some steps, of which a whole epoch has over a thousand.
+IMAGES |= {"inception10": 4096, "lenet5_book": 20_000, "lenet_three": 4096, "resnet_small": 800}
+# A checkpoint of these (as of lenet5_book) takes as long as some steps, of which an epoch has many.
 IMAGES |= {"alexnet8": 3200, "vgg16": 1600, "resnet18": 1600}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqlab._tensorflow import keras, tf
 
-__all__ = ["BatchNormalization", "Statistics", "normals"]
+__all__ = ["BatchNormalization", "Statistics", "layers_of", "normals"]
 
 FEW = 8  # channels: with fewer the kernel takes three times as long as plain operations do
 
@@ -126,10 +126,17 @@ class Statistics:
 
 def normals(model: Any) -> Iterator[Any]:
     """The layers of batch normalisation that do not rest, also those of models inside of the model."""
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            yield layer
+
+
+def layers_of(model: Any) -> Iterator[Any]:
+    """All layers, also those of models inside of the model."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from normals(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            yield from layers_of(layer)
+        else:
             yield layer
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from seqlab import bases, cnn
 from seqlab._new_head import with_head
+from seqlab._pixels import Pixels
 from seqlab._resting import rest
 from seqlab._safe_models import load_model
+from seqlab._tensorflow import keras
 from seqlab.config import Config
 from seqlab.errors import SeqlabError
 
-__all__ = ["build", "check_size", "read"]
+__all__ = ["build", "check_size", "of_unit", "read"]
 
 
 def build(config: Config, input_shape: tuple[int, int, int], classes: Sequence[str]) -> Any:
@@ -49,6 +51,17 @@ def check_size(model: Any, input_shape: tuple[int, int, int]) -> None:
         )
 
 
+def of_unit(path: Path) -> Any:
+    """The network in AlexNet's ``.npy`` file, taking images ``[B, height, width, C]`` from 0 to 1.
+
+    Raises:
+        SeqlabError: it is damaged, or something else.
+    """
+    model = read(path)
+    inputs = keras.Input(model.input_shape[1:])
+    return keras.Model(inputs, model(Pixels(bases.USUAL_PIXELS[path.suffix])(inputs)))
+
+
 def read(path: Path, input_shape: tuple[int, int, int] | None = None) -> Any:
     """The network in a ``.keras`` file or in AlexNet's ``.npy`` file; see `seqlab.transfer.load`.
 
@@ -56,12 +69,24 @@ def read(path: Path, input_shape: tuple[int, int, int] | None = None) -> Any:
         SeqlabError: it is damaged, or something else.
     """
     if path.suffix == ".npy":
-        model = cnn.build("alexnet", input_shape)
-        cnn.load_alexnet(model, path)
-        return model
+        return _alexnet(path, input_shape)
     if path.suffix != ".keras":
         raise SeqlabError(f"{path}: must be a run folder, a .keras file, or AlexNet's .npy file")
     try:
         return load_model(path)
     except SeqlabError as error:
         raise SeqlabError(f"{path}: {error}") from error
+
+
+def _alexnet(path: Path, input_shape: tuple[int, int, int] | None) -> Any:
+    model = cnn.build("alexnet", input_shape)
+    try:
+        cnn.load_alexnet(model, path)
+    except SeqlabError as error:
+        usual = cnn.build("alexnet").input_shape[1:]
+        if input_shape in (None, usual):
+            raise
+        raise SeqlabError(
+            f"{error}. Images are {input_shape} here, and the published weights take {usual}: resize"
+        ) from error
+    return model

@@ -35,7 +35,14 @@ def mnist(folder: Path) -> tuple[Part, Part]:
     Raises:
         SeqlabError: a file is missing, truncated, of another form, or two do not fit together.
     """
-    return _mnist_part(folder, "train"), _mnist_part(folder, "t10k")
+    training, test = _mnist_part(folder, "train"), _mnist_part(folder, "t10k")
+    sizes = ["x".join(map(str, images.shape[1:3])) for images, _ in (training, test)]
+    if sizes[0] != sizes[1]:
+        raise SeqlabError(
+            f"{folder}: train-images-idx3-ubyte has images of {sizes[0]}, t10k-images-idx3-ubyte of"
+            f" {sizes[1]}: these are files of two sets. Get all four again"
+        )
+    return training, test
 
 
 def cifar10(folder: Path) -> tuple[Part, Part]:

@@ -33,7 +33,7 @@ NO_SIZES = ("seed", "shared_object_id", "start", "stop", "step")  # endings of k
 PLAIN = {"__keras_tensor__", "__slice__", "__tensor__", "__tuple__", "__ellipsis__", "__numpy__"}
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|activations|dtype_policies)"
-    r"|\.src\.(models\.\w+|ops\.\w+|layers(\.\w+)*|dtype_policies\.\w+))?|seqlab(\.\w+)*"
+    r"|\.src\.(models\.\w+|ops\.\w+|applications\.convnext|layers(\.\w+)*|dtype_policies\.\w+))?|seqlab(\.\w+)*"
 )
 
 

@@ -198,7 +198,10 @@ def _audit(to: argparse.ArgumentParser) -> None:
 
 
 def _predict(to: argparse.ArgumentParser) -> None:
-    to.add_argument("run_path", metavar="RUN", help="the folder of a run of images")
+    to.add_argument(
+        "run_path", metavar="RUN", help="the folder of a run of images, or AlexNet's .npy file"
+    )
+    to.add_argument("--names", metavar="FILE", help="of the .npy file's classes, one per line")
     to.add_argument("files", nargs="+", metavar="FILE", help="JPEG, PNG, GIF or BMP, of any size")
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from seqlab._batch_norm import normals
+from seqlab._batch_norm import layers_of, normals
 from seqlab._labelled_images import Images, ImageSplit, overlap
+from seqlab._pixels import Pixels
 from seqlab._tensorflow import keras
 
 __all__ = ["Diagnosis", "of_data"]
@@ -26,7 +27,9 @@ TRAILING = 0.3  # share of the beginning in moving statistics, from which on it 
 
 def of_data(data: ImageSplit) -> Iterator[str]:
     """What the images themselves show, before any training."""
-    yield from _dark(data.train)
+    for part in (data.train, data.validation, data.test):
+        if part is not None:
+            yield from _dark(part)
     yield from _shared(data, "train", "test")
     yield from _shared(data, "validation", "test")
     yield from _shared(data, "train", "validation")
@@ -57,14 +60,20 @@ class Diagnosis(keras.callbacks.Callback):
         self.data, self.say = data, say
         self.said: set[str] = set()
         self.begun: dict[str, np.ndarray] = {}
+        self.rate = 0.0  # the highest so far: at its end a schedule may have come down to nothing
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Look at the images, and remember the statistics."""
         del logs
         if not self._step():
-            for line in of_data(self.data):
+            for line in (*of_data(self.data), *_of_network(self.model)):
                 self.say(line)
         self.begun = {mean.path: np.asarray(mean) for mean in _means(self.model)}
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Keras' name for: a chunk is over."""
+        del batch
+        self.rate = max(self.rate, float((logs or {}).get("learning_rate", 0.0)))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Look at what the stretch between two evaluations has left."""
@@ -85,11 +94,10 @@ class Diagnosis(keras.callbacks.Callback):
         total = self.model.total_steps
         late = min(total, max(steps, share * total))
         if self._step() >= late and logs.get("loss", 0.0) >= CHANCE * guessing:
-            rate = float(self.model.optimizer.learning_rate)
             yield (
                 "chance",
                 f"the data loss of {logs['loss']:.3g} is that of guessing ({guessing:.3g}): nothing has"
-                f" been learned. Use another --learning-rate than {rate:.2g}, first a smaller one",
+                f" been learned. Use another --learning-rate than {self.rate:.2g}, first a smaller one",
             )
 
     def _statistics(self) -> Iterator[tuple[str, str]]:
@@ -130,6 +138,18 @@ def _dark(part: Images) -> Iterator[str]:
     highest = int(np.asarray(part.images[:LOOKED_AT]).max())
     if highest <= DARK:
         yield (
-            f"the brightest pixel is {highest} of 255, as if these images had been scaled before: seqlab"
-            " divides bytes by 255 itself. Give them as bytes from 0 to 255"
+            f"the brightest pixel of the {part.split} images is {highest} of 255, as if they had been"
+            " scaled before: seqlab divides bytes by 255 itself. Give them as bytes from 0 to 255"
+        )
+
+
+def _of_network(model: Any) -> Iterator[str]:
+    """Whether it scales once more what has been scaled already."""
+    found = list(layers_of(model))
+    own = [one for one in found if isinstance(one, keras.layers.Rescaling)]
+    small = any(np.max(np.abs(one.scale)) < 1 / DARK for one in own)
+    if small and not any(isinstance(one, Pixels) and one.kind == "bytes" for one in found):
+        yield (
+            f"the network scales pixels itself ({own[0].name}), and gets them from 0 to 1: they are"
+            " scaled twice. Use --pixels bytes, or leave that layer out"
         )

@@ -55,20 +55,29 @@ def evaluate(run: Any, options: Namespace) -> None:
 
 def predict(options: Namespace) -> None:
     """``seqlab predict``: the likeliest classes of picture files."""
-    from seqlab import runs as folders
-
-    run = folders.find(options.run_path, "images")
-    from seqlab.image_predict import predict as guesses_of
-
-    found = guesses_of(run, options.files)
+    path, found = _guessed(options)
     if options.json:
         pictures = [one.to_json() for one in found]
-        say(json.dumps({"run": str(run.path), "pictures": pictures}))
+        say(json.dumps({"run": path, "pictures": pictures}))
         return
     from seqlab.image_report import guess_table
 
     lay_out(guess_table(found))
-    say(f"Run {run.path}")
+    say(f"Run {path}")
+
+
+def _guessed(options: Namespace) -> tuple[str, Any]:
+    """By which run or file, and what."""
+    from seqlab import image_predict
+    from seqlab import runs as folders
+
+    path = options.run_path
+    if path.endswith(".npy"):
+        return path, image_predict.predict_alexnet(path, options.files, options.names)
+    if options.names:
+        raise SeqlabError("--names is for AlexNet's .npy file: a run has its own. Leave it out")
+    run = folders.find(path, "images")
+    return str(run.path), image_predict.predict(run, options.files)
 
 
 def _draw(run: Any, score: Any, file: Any = True) -> list[Path]:

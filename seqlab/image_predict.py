@@ -14,6 +14,7 @@ from seqlab.image_scores import TOP, probabilities, ranked
 from seqlab.runs import Run
 
 __all__ = ["Guess", "check_model", "classes_of", "classify", "logits", "pictures", "predict"]
+__all__ += ["predict_alexnet"]
 
 SHOWN = 3  # bad files named in an error
 BATCH = 256  # images at a time
@@ -45,6 +46,37 @@ def predict(run: Run, files: Sequence[str | Path]) -> list[Guess]:
     run.demand("images")
     classes = classes_of(run)
     return classify(run.model, files, classes, run.config.data.augmentation)
+
+
+def predict_alexnet(
+    path: str | Path, files: Sequence[str | Path], names: str | Path | None = None
+) -> list[Guess]:
+    """The likeliest classes of pictures, by the published weights of AlexNet.
+
+    Args:
+        path: the ``.npy`` file.
+        files: JPEG, PNG, GIF or BMP, of any size.
+        names: a text file with a class per line; by default classes are numbers, from 0 on.
+
+    Raises:
+        SeqlabError: a file that is missing, damaged, or something else; other than a name per class.
+    """
+    from seqlab._first_network import of_unit  # here, because it loads TensorFlow
+
+    if not Path(path).is_file():
+        raise SeqlabError(f"{path}: no such file")
+    model = of_unit(Path(path))
+    numbers = list(map(str, range(model.output_shape[-1])))
+    return classify(model, files, numbers if names is None else _lines(Path(names)))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SeqlabError(
+            f"{path}: cannot be read: {error}. Name a text file, a class per line"
+        ) from error
 
 
 def classes_of(run: Run) -> list[str]:

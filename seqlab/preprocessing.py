@@ -66,13 +66,23 @@ def decode(path: str | Path, channels: int = 3) -> Any:
             raise SeqlabError(f"{path}: larger than {MOST_BYTES} bytes")
         with opened(Path(path)) as file:
             content = file.read()
-        return tf.io.decode_image(content, channels, expand_animations=False).numpy()
+        return _decoded(content, channels).numpy()
     except OSError as error:
         raise SeqlabError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, ValueError) as error:
         if isinstance(error, SeqlabError):
             raise
         raise SeqlabError(f"{path}: no picture, or a damaged one") from error
+
+
+def _decoded(content: bytes, channels: int) -> Any:
+    try:
+        return tf.io.decode_image(content, channels, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        if channels != 1:
+            raise
+        # BMP, GIF, and JPEG of four colours, which TensorFlow does not turn grey by itself
+        return tf.image.rgb_to_grayscale(tf.io.decode_image(content, 3, expand_animations=False))
 
 
 def encode(image: Any, kind: str = "png") -> Any:
@@ -170,11 +180,10 @@ def draw_boxes(images: Any, boxes: Any, outlines: Any = ((1.0, 0.0, 0.0),)) -> A
     return tf.image.draw_bounding_boxes(images, boxes, outlines)
 
 
-def flip(images: Any, where: Any = True) -> Any:
-    """Mirrored left and right where booleans, one or one per image, say so."""
-    return tf.where(
-        tf.convert_to_tensor(where)[..., None, None, None], images[..., ::-1, :], images
-    )
+def flip(images: Any, where: Any = True, upside_down: bool = False) -> Any:
+    """Mirrored left and right, or up and down, where booleans, one or one per image, say so."""
+    turned = images[..., ::-1, :, :] if upside_down else images[..., ::-1, :]
+    return tf.where(tf.convert_to_tensor(where)[..., None, None, None], turned, images)
 
 
 def move(images: Any, by: Any, most: int, mirror: Any = None) -> Any:

@@ -1,13 +1,15 @@
 """Image networks: the chapters' parameter counts and shapes, what blocks compute, traps mended."""
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqlab import cnn, preprocessing
+from seqlab import cli, cnn, preprocessing, transfer
 from seqlab._batch_norm import BatchNormalization
 from seqlab.errors import SeqlabError
 
@@ -123,6 +125,42 @@ def alexnet_file(folder, classes=5, **changes):
     } | changes
     np.save(folder / "alexnet.npy", np.array(made, object), allow_pickle=True)
     return folder / "alexnet.npy", made
+
+
+def test_classes_by_the_published_weights(tmp_path, monkeypatch, capsys):
+    """C7: channels in BGR, the mean removed, the five likeliest classes with their probabilities."""
+    rng = np.random.default_rng(1)
+    scale = {"fc8": (4096, 1000), "fc6": (9216, 4096)}
+    wide = {
+        name: [rng.normal(0, 0.02, shape).astype("float32"), np.zeros(shape[-1:], "float32")]
+        for name, shape in scale.items()
+    }
+    path, _ = alexnet_file(tmp_path, **wide)
+    picture = rng.integers(0, 256, (227, 227, 3), np.uint8)
+    (tmp_path / "my.png").write_bytes(preprocessing.encode(picture).numpy())
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["predict", str(path), "my.png", "--json"]) == 0
+    ((first, *others),) = (
+        one["classes"] for one in json.loads(capsys.readouterr().out)["pictures"]
+    )
+    model = cnn.build("alexnet")
+    cnn.load_alexnet(model, path)
+    logits = model(preprocessing.caffe(picture[None])).numpy()[0]
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    assert [first["class"], *(one["class"] for one in others)] == [
+        str(i) for i in np.argsort(-logits)[:5]
+    ]
+    assert first["probability"] == pytest.approx(shares.max(), rel=1e-3)
+    assert abs(model(picture[None] / 255.0).numpy()[0] - logits).max() > 1e-3
+    Path("names.txt").write_text("\n".join(f"kind {i}" for i in range(1000)))
+    assert cli.main(["predict", str(path), "my.png", "--names", "names.txt"]) == 0
+    assert f"kind {first['class']}" in capsys.readouterr().out
+    Path("names.txt").write_text("cat\ndog")
+    assert cli.main(["predict", str(path), "my.png", "--names", "names.txt"]) == 2
+    assert "must be 1000 names" in capsys.readouterr().err
+    with pytest.raises(SeqlabError, match=r"published weights take \(227, 227, 3\): resize"):
+        transfer.load(path, (99, 99, 3))
 
 
 def test_weights_of_alexnet_are_loaded_by_layer(tmp_path):

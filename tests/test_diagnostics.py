@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seqlab import cli, diagnostics, images, losses, train
+from seqlab._pixels import Pixels
 from seqlab.config import TrainConfig
 from seqlab.diagnostics import Diagnosis
 
@@ -73,6 +74,13 @@ def test_a_loss_at_chance_level_is_said_once_with_the_remedy(digits):
     assert "guessing (2.3)" in line and "--learning-rate than 1e-09" in line
 
 
+def test_the_rate_that_is_named_is_that_of_the_beginning(digits):
+    """At its end the cosine has come down to nothing."""
+    stuck = dataclasses.replace(FEW, learning_rate=1e-9, optimizer="sgd", schedule="cosine")
+    (line,) = said_of(digits, network(False), stuck)
+    assert "--learning-rate than 1e-09" in line or "than 9." in line
+
+
 def test_statistics_that_do_not_move_are_said(digits):
     """C11: batch normalisation that is told training=False."""
     (line,) = said_of(digits, network(True, unit=Unit()))
@@ -111,10 +119,24 @@ def test_test_images_among_the_others_are_said(digits):
 
 def test_images_that_were_scaled_before_are_said(digits):
     """C11: scaled twice."""
-    part = digits.train
-    dark = dataclasses.replace(part, images=(part.images / 255).round().astype(np.uint8))
-    (line,) = diagnostics.of_data(dataclasses.replace(digits, train=dark))
-    assert "brightest pixel is 1 of 255" in line and "from 0 to 255" in line
+    for name in ("train", "validation", "test"):
+        part = getattr(digits, name)
+        dark = dataclasses.replace(part, images=(part.images / 255).round().astype(np.uint8))
+        (line,) = diagnostics.of_data(dataclasses.replace(digits, **{name: dark}))
+        assert f"brightest pixel of the {name} images is 1 of 255" in line
+        assert "from 0 to 255" in line
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_network_that_scales_once_more_is_said(digits, inside):
+    """C11, too: EfficientNet and others divide by 255 themselves."""
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    body = keras.Model(inputs, network(False)(x))
+    model = keras.Model(inputs, body(inputs)) if inside else body
+    assert any("network scales pixels itself (rescaling)" in one for one in said_of(digits, model))
+    right = keras.Model(inputs, body(Pixels("bytes")(inputs)))
+    assert said_of(digits, right) == []
 
 
 def test_the_command_line_says_it(capsys):

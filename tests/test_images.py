@@ -175,6 +175,13 @@ def test_counts_and_labels_must_fit(tmp_path):
     assert f"{labels}: labels from 0 to 10, not 0 to 9" in refusal("mnist", tmp_path)
 
 
+def test_sizes_of_both_parts_must_fit(tmp_path):
+    folder = mnist_folder(tmp_path, zipped=False)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(np.zeros((3, 6, 6), "uint8")))
+    message = refusal("mnist", tmp_path)
+    assert "train-images-idx3-ubyte has images of 4x3, t10k-images-idx3-ubyte of 6x6" in message
+
+
 def test_a_long_header_fills_no_memory(tmp_path):
     folder = mnist_folder(tmp_path, zipped=False)
     path = folder / "train-images-idx3-ubyte"

@@ -1,8 +1,11 @@
 """Image preprocessing against NumPy and tf.image: sizes, colours, boxes, chance, and the two chains."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from seqlab import preprocessing as p
 from seqlab.augmentation import DRAWS, NONE, Augmentation
@@ -38,6 +41,20 @@ def test_png_gives_the_pixels_back(tmp_path, image):
     path.write_bytes(p.encode(image).numpy())
     np.testing.assert_array_equal(p.decode(path), BYTES[0])
     assert p.decode(path, 1).shape == (6, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [*itertools.product(("RGB", "L"), ("bmp", "gif", "jpeg", "png")), ("CMYK", "jpeg")],
+)
+def test_grey_of_each_kind_of_file(tmp_path, mode, kind):
+    path = tmp_path / f"my.{kind}"
+    smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype("uint8")
+    picture = Image.fromarray(smooth).convert(mode)
+    picture.save(path)
+    found, wanted = p.decode(path, 1), np.asarray(picture.convert("L"), int)
+    assert found.shape == (16, 16, 1)
+    assert np.abs(found[..., 0] - wanted).max() < 12
 
 
 def test_jpeg_gives_about_the_pixels_back(tmp_path):
@@ -144,6 +161,7 @@ def test_random_crops_keep_enough_of_a_box():
 
 def test_flip():
     np.testing.assert_array_equal(p.flip(BYTES), BYTES[:, :, ::-1])
+    np.testing.assert_array_equal(p.flip(BYTES, upside_down=True), BYTES[:, ::-1])
     np.testing.assert_array_equal(p.flip(BYTES[0], False), BYTES[0])
     found = p.flip(BYTES, np.array([True, False, True])).numpy()
     np.testing.assert_array_equal(found[0], BYTES[0, :, ::-1])

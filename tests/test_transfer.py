@@ -144,6 +144,16 @@ def test_keras_applications(options, features):
             np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "EfficientNetV2B0"])
+def test_keras_applications_come_from_disk(name):
+    """ConvNeXt has a layer of its own kind."""
+    make = getattr(keras.applications, name)
+    model = make(weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg")
+    model.save("net.keras")
+    x = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
+    np.testing.assert_array_equal(transfer.load("net.keras")(x), model(x))
+
+
 def test_networks_without_one_way_through_are_refused():
     class Own(keras.Model):
         def call(self, x):

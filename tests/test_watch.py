@@ -381,3 +381,21 @@ def test_weights_of_an_unfinished_run_are_its_average(tmp_path):
 def test_weights_of_a_run_without_checkpoints(run, capsys):
     assert cli.main(["weights", str(run.path)]) == 2
     assert "has no checkpoint yet" in capsys.readouterr().err
+
+
+def test_a_training_and_its_evaluator_side_by_side(tmp_path):
+    """F8: two processes; the second scores what the first has written so far, and ends with it."""
+    begin, small = [sys.executable, "-m", "seqlab"], ["--layers", "1", "--hidden", "8"]
+    words = ["train", "sin", *small, "--steps", "3000", "--quiet", "--out", "run"]
+    with subprocess.Popen([*begin, *words], cwd=tmp_path) as training:
+        command = [*begin, "watch", "run", "--every", "0.2", "--json"]
+        seen = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert training.wait(60) == 0
+    assert seen.returncode == 0, seen.stderr
+    history = runs.load(tmp_path / "run").history
+    losses = dict(zip(history["step"], history["val_loss"], strict=True))
+    *lines, _ = map(json.loads, seen.stdout.splitlines())
+    found = {one["step"]: one["loss"] for one in lines}
+    assert len(found) > 1 and max(found) == 3000
+    for step, loss in found.items():
+        assert loss == pytest.approx(losses[step], rel=1e-5)
