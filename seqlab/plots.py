@@ -40,6 +40,8 @@ BASELINES = {
     "drift": "#8c564b",
     "seasonal_naive": "#2ca02c",
     "linear_autoregression": "#9467bd",
+    "ets": "#e377c2",
+    "auto_arima": "#17becf",
 }
 PANELS = 6  # series of a panel in one figure
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
