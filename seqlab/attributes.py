@@ -6,7 +6,7 @@ from typing import Any
 from seqlab._tensorflow import keras
 from seqlab.errors import check_positive
 
-__all__ = ["Attributes", "Lookup", "embedding_size"]
+__all__ = ["Attributes", "Labels", "Lookup", "embedding_size"]
 
 ops = keras.ops
 
@@ -54,6 +54,21 @@ class Lookup(keras.layers.Layer):
         """The arguments of the constructor."""
         start = keras.initializers.serialize(self.start)
         return {**super().get_config(), "rows": self.rows, "size": self.size, "start": start}
+
+
+@keras.saving.register_keras_serializable("seqlab")
+class Labels(keras.layers.Embedding):
+    """``keras.layers.Embedding`` of codes from 1 on; 0, not seen in training, is the mean of the others.
+
+    The weights are those of Keras' layer, so that checkpoints of either fit. Row 0 is not looked at.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """``[...]`` integers to ``[..., size]``."""
+        found = super().call(inputs)
+        # Nothing is learned through the mean: gradients stay those of the rows that were looked up.
+        mean = ops.stop_gradient(ops.mean(self.embeddings[1:], axis=0))
+        return ops.where(ops.equal(inputs, 0)[..., None], ops.cast(mean, found.dtype), found)
 
 
 @keras.saving.register_keras_serializable("seqlab")

@@ -14,7 +14,7 @@ from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.forecasts import agree
-from seqlab.intervals import NOMINAL, Bands, bands, held, spread
+from seqlab.intervals import NOMINAL, Bands, bands, held, missing, spread
 from seqlab.origins import tested
 from seqlab.runs import Run, written
 from seqlab.series_files import fingerprint
@@ -100,7 +100,8 @@ def backtest(
     predictor = found[0].predictor if len(found) == 1 else None
     whole = spread(score.truth, forecast, made, kind, predictor, at_rows.test)
     intervals = tuple(held(score.truth, made, kind))
-    score = replace(score, bands=made, intervals=intervals, spread=whole)
+    why = missing(predictor, data, at_rows.test.horizon) if predictor and not made else ""
+    score = replace(score, bands=made, intervals=intervals, spread=whole, missing=why)
     trained = sum(one.trained for one in found)
     return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
 

@@ -153,7 +153,12 @@ def forecast(options: Namespace) -> None:
         written.append(plots.save(plots.forecasts(series, made), path))
     if options.json:
         points = [point for one in made for point in one.to_json(several)]
-        say(json.dumps({**_named(runs), "forecast": points, "files": list(map(str, written))}))
+        about = {"intervals": made[0].kind, "notes": made[0].about}
+        say(
+            json.dumps(
+                {**_named(runs), "forecast": points, **about, "files": list(map(str, written))}
+            )
+        )
         return
     from seqlab.report import forecast_table
 
@@ -161,7 +166,7 @@ def forecast(options: Namespace) -> None:
         lay_out(forecast_table(one))
     if len(made) > SHOWN:
         say(f"{len(made) - SHOWN} more series: --csv FILE or --json has them all.")
-    say(f"{_of(runs)}: {made[0].note}", *(f"Wrote {path}" for path in written))
+    say(f"{_of(runs)}: {made[0].note}", *made[0].about, *(f"Wrote {path}" for path in written))
 
 
 def _of(runs: Sequence[Any]) -> str:

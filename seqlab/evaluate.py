@@ -11,7 +11,7 @@ from seqlab import baselines, metrics
 from seqlab.baselines import spoken
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
-from seqlab.intervals import NOMINAL, Bands, Held, Spread, bands, held, spread
+from seqlab.intervals import NOMINAL, Bands, Held, Spread, bands, held, missing, spread
 from seqlab.metrics import METRICS, mae, mape, mase, r2, rmse, smape
 from seqlab.runs import Run
 from seqlab.windows import Windows
@@ -59,6 +59,7 @@ class Score:
         intervals: what intervals around the forecasts held; empty if none were asked for or possible.
         bands: those intervals, by the share of truths that they are meant to hold.
         spread: what all quantiles of the forecasts are worth; None where there are none.
+        missing: why there are no intervals, where they were asked for.
     """
 
     metrics: dict[str, float]
@@ -76,6 +77,7 @@ class Score:
     intervals: tuple[Held, ...] = ()
     bands: Bands = field(default_factory=dict)
     spread: Spread | None = None
+    missing: str = ""
 
     @property
     def verdict(self) -> str:
@@ -168,7 +170,8 @@ def with_intervals(
     made, kind = bands(predictor, data, data.test, result.forecast, nominal)
     whole = spread(result.truth, result.forecast, made, kind, predictor, data.test)
     held_by = tuple(held(result.truth, made, kind))
-    return replace(result, bands=made, intervals=held_by, spread=whole)
+    why = "" if made else missing(predictor, data, data.test.horizon)
+    return replace(result, bands=made, intervals=held_by, spread=whole, missing=why)
 
 
 def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = False) -> Score:

@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 
 from seqlab.errors import SeqlabError
+from seqlab.intervals import Bands, bands_ahead, missing
 from seqlab.origins import at_origins
 from seqlab.runs import Run, written
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
 
 __all__ = ["Forecast", "agree", "forecast", "forecast_each", "forecast_mean", "write_csv"]
+
+RESTING = {
+    "conformal": "Intervals are conformal, as wide as errors on the validation part ask for",
+    "mixed": "Intervals are means of some runs' own quantiles and of the others' conformal intervals",
+    "quantiles": "Intervals are between the network's own quantiles",
+}
+APART = (
+    "No intervals: the runs have none in common. Train them with one --loss and one --validation."
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,9 @@ class Forecast:
         values: ``[steps]``.
         horizon: P; beyond it the network ran on its own output.
         quantiles: level to values ``[steps]``; none for a network that gives single numbers.
+        bands: nominal share to lower and upper ends ``[steps]``; NaN beyond steps that could be tested.
+        kind: of the intervals, as in `seqlab.intervals.Held`; or ``none``.
+        missing: why there are none.
     """
 
     name: str
@@ -34,6 +47,9 @@ class Forecast:
     values: np.ndarray
     horizon: int
     quantiles: dict[float, np.ndarray] = field(default_factory=dict)
+    bands: Bands = field(default_factory=dict)
+    kind: str = "none"
+    missing: str = ""
 
     @property
     def unit(self) -> str:
@@ -49,21 +65,44 @@ class Forecast:
             return f"{text}; beyond step {self.horizon} the network runs on its own output."
         return f"{text}."
 
+    @property
+    def about(self) -> list[str]:
+        """What the intervals rest on, or why there are none: a sentence, or none where it is plain."""
+        if self.quantiles or not self.bands:
+            return [self.missing] if self.missing and not self.quantiles else []
+        known = int(min((~np.isnan(low)).sum() for low, _ in self.bands.values()))
+        text = f"{RESTING[self.kind]}; `seqlab evaluate` shows what they hold."
+        if known < len(self.values):
+            text += f" There are none beyond step {known}, for want of such errors so far ahead."
+        return [text]
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The network's quantiles, or else the ends of intervals, by what they are called."""
+        if self.quantiles:
+            return {f"quantile {level:g}": values for level, values in self.quantiles.items()}
+        return {
+            f"{end} {100 * share:g} %": values
+            for share, ends in self.bands.items()
+            for end, values in zip(("lower", "upper"), ends, strict=True)
+        }
+
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Label, value and quantiles of each step; days without a time of day are dates."""
+        """Label, value and `columns` of each step; days without a time of day are dates."""
         labels = self.labels
         if self.unit == "time" and (labels == labels.normalize()).all():
             labels = labels.date
-        columns = [self.values, *self.quantiles.values()]
+        columns = [self.values, *self.columns.values()]
         return zip(labels, *(column.tolist() for column in columns), strict=True)
 
     def to_json(self, named: bool = False) -> list[dict[str, Any]]:
-        """A dict per step; with the name of the series where there are several."""
+        """A dict per step, with the name of the series where there are several; null is not finite."""
         name = {"series": self.name} if named else {}
-        levels = [f"quantile_{level:g}" for level in self.quantiles]
+        keys = ["forecast", *(key.removesuffix(" %").replace(" ", "_") for key in self.columns)]
         return [
-            {**name, "time": str(label), "forecast": value, **dict(zip(levels, rest, strict=True))}
-            for label, value, *rest in self.rows()
+            {**name, "time": str(label)}
+            | {k: v if np.isfinite(v) else None for k, v in zip(keys, values, strict=True)}
+            for label, *values in self.rows()
         ]
 
 
@@ -97,24 +136,29 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
     windows = at_origins(run.split, config, ends, max(steps, data.ahead))
     predictor = Predictor(run.model, run.split.train, config.model)
     values = predictor(windows)
-    bands = np.empty((*values.shape, 0))
+    own = np.empty((*values.shape, 0))
     levels: Sequence[float] = predictor.levels if steps <= data.ahead else ()
     if levels:
-        bands = predictor.quantiles(windows, levels)
+        own = predictor.quantiles(windows, levels)
+    around, kind = bands_ahead(predictor, run.split, windows, values, max(data.horizon, data.ahead))
+    why = "" if around else missing(predictor, run.split, min(windows.horizon, data.horizon))
     return [
         Forecast(
             part.series.name,
             _labels(part.series, steps),
-            own[:steps],
+            values[i, :steps],
             data.ahead,
-            dict(zip(levels, band[:steps].T, strict=True)),
+            dict(zip(levels, own[i, :steps].T, strict=True)),
+            {share: (low[i, :steps], up[i, :steps]) for share, (low, up) in around.items()},
+            kind,
+            why,
         )
-        for part, own, band in zip(parts, values, bands, strict=True)
+        for i, part in enumerate(parts)
     ]
 
 
 def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecast]:
-    """The mean of what several runs forecast for each series, and of the quantiles that all of them give.
+    """The mean of what several runs forecast for each series, with quantiles and intervals that all have.
 
     Raises:
         SeqlabError: as `forecast_each`; or they are of different series or horizons.
@@ -125,11 +169,17 @@ def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecas
 
 def _mean(same: Sequence[Forecast]) -> Forecast:
     levels = [level for level in same[0].quantiles if all(level in one.quantiles for one in same)]
+    shares = [share for share in same[0].bands if all(share in one.bands for one in same)]
+    kinds = {one.kind for one in same}
+    kind = kinds.pop() if len(kinds) == 1 else "mixed"
     return replace(
         same[0],
         values=np.mean([one.values for one in same], axis=0),
         horizon=min(one.horizon for one in same),
         quantiles={v: np.mean([one.quantiles[v] for one in same], axis=0) for v in levels},
+        bands={v: tuple(np.mean([one.bands[v] for one in same], axis=0)) for v in shares},
+        kind=kind if shares else "none",
+        missing=next((one.missing for one in same if one.missing), "" if shares else APART),
     )
 
 
@@ -162,7 +212,7 @@ def agree(runs: Sequence[Run]) -> None:
 
 
 def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:
-    """Write a forecast as CSV: time (or row), value and quantiles; of several series with their names.
+    """Write a forecast as CSV: time (or row), value and `columns`; of several series with their names.
 
     Raises:
         SeqlabError: the file cannot be written.
@@ -170,15 +220,15 @@ def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:
     several = [] if isinstance(made, Forecast) else ["series"]
     every = [made] if isinstance(made, Forecast) else made
     named = every[0].name if isinstance(made, Forecast) else "forecast"
-    levels = [f"quantile {level:g}" for level in every[0].quantiles]
     try:
         with written(path) as temporary, temporary.open("w", newline="") as file:
             table = csv.writer(file)
-            table.writerow((*several, every[0].unit, named, *levels))
+            table.writerow((*several, every[0].unit, named, *every[0].columns))
             for one in every:
                 name = [one.name] * len(several)
                 table.writerows(
-                    (*name, label, *(f"{v:.9g}" for v in row)) for label, *row in one.rows()
+                    (*name, label, *("" if np.isnan(v) else f"{v:.9g}" for v in row))
+                    for label, *row in one.rows()
                 )
     except OSError as error:
         raise SeqlabError(

@@ -13,10 +13,23 @@ from seqlab.windows import Windows
 if TYPE_CHECKING:  # which loads TensorFlow
     from seqlab.predict import Predictor
 
-__all__ = ["LEVELS", "NOMINAL", "Bands", "Held", "Spread", "bands", "held", "margins", "spread"]
+__all__ = [
+    "LEVELS",
+    "NOMINAL",
+    "Bands",
+    "Held",
+    "Spread",
+    "bands",
+    "bands_ahead",
+    "held",
+    "margins",
+    "missing",
+    "spread",
+]
 
 LEVELS = tuple(i / 20 for i in range(1, 20))  # of the quantiles that stand for a likelihood
 NOMINAL = (0.8, 0.95)  # shares of truths that intervals are made to hold, unless told otherwise
+WORK = 200_000  # windows times steps of the validation part that are forecast beyond the horizon
 CALMEST = 0.1  # of the mean movement: a window that stands still will not do so forever
 Bands = dict[float, tuple[np.ndarray, np.ndarray]]  # nominal share to lower and upper, each [W, P]
 
@@ -104,12 +117,14 @@ def bands(
     windows: Windows,
     forecast: np.ndarray,
     nominal: Sequence[float] = NOMINAL,
+    most: int | None = None,
 ) -> tuple[Bands, str]:
     """Intervals for forecasts ``[W, P]``, and of which kind they are.
 
     A network of quantiles or of a likelihood gives them itself, for its own steps. Else they are
     conformal: as wide as the errors on the validation part ask for. Shares for which that part is too
-    short, or for which the network has no quantiles, are left out.
+    short, or for which the network has no quantiles, are left out. With `most`, so many windows of that
+    part are enough.
     """
     ends = {share: ((1 - share) / 2, (1 + share) / 2) for share in nominal}
     known = {share: pair for share, pair in ends.items() if predictor.gives(pair)}
@@ -118,15 +133,56 @@ def bands(
         made = predictor.quantiles(windows, levels)
         of = {level: made[..., i] for i, level in enumerate(levels)}
         return {share: (of[low], of[high]) for share, (low, high) in known.items()}, "quantiles"
-    parts = [part.validation for part in data.parts if part.validation is not None]
-    if not parts or (predictor.distribution and windows.horizon <= predictor.horizon):
+    held_back = _held_back(data, windows.horizon, most)
+    if held_back is None or (predictor.distribution and windows.horizon <= predictor.horizon):
         return {}, "none"
-    # As far ahead as is forecast: a network that learned one step is validated on one.
-    longer = [replace(part, horizon=windows.horizon) for part in parts]
-    held_back = longer[0] if isinstance(data, Split) else Windows.joined(longer)
     lag = data.parts[0].series.season or 1
     lag = lag if lag < windows.window else min(1, windows.window - 1)
-    return _conformal(predictor, held_back, windows, forecast, nominal, lag), "conformal"
+    found = _conformal(predictor, held_back, windows, forecast, nominal, lag)
+    return found, "conformal" if found else "none"
+
+
+def bands_ahead(
+    predictor: "Predictor",
+    data: Split | PanelSplit,
+    windows: Windows,
+    forecast: np.ndarray,
+    tested: int,
+) -> tuple[Bands, str]:
+    """The same where forecasts may go further than the `tested` steps of the run's own horizon.
+
+    The network is then validated as far ahead as the validation part has windows enough for every
+    nominal share; ends of steps beyond are NaN.
+    """
+    asked = windows.horizon
+    far = asked if asked <= tested else _farthest(data, tested, asked)
+    most = None if far <= tested else max(_least(max(NOMINAL)), WORK // far)
+    near = replace(windows, horizon=far)
+    made, kind = bands(predictor, data, near, forecast[:, :far], most=most)
+    rest = ((0, 0), (0, asked - far))
+    longer = {
+        share: tuple(np.pad(end, rest, constant_values=np.nan) for end in ends)
+        for share, ends in made.items()
+    }
+    return longer, kind  # type: ignore[return-value]
+
+
+def missing(predictor: "Predictor", data: Split | PanelSplit, horizon: int) -> str:
+    """Why forecasts so far ahead have no intervals, and what to do, in a sentence or two."""
+    if predictor.distribution and horizon <= predictor.horizon:
+        levels = " ".join(f"{(1 + sign * NOMINAL[0]) / 2:g}" for sign in (-1, 0, 1))
+        return f"No intervals: the network has no quantiles for them. Train with --levels {levels}."
+    other = "--strategy direct" if predictor.distribution else "--loss quantile or --loss gaussian"
+    if all(part.validation is None for part in data.parts):
+        return (
+            "No intervals: they are as wide as errors on a validation part, and there is none. Train"
+            f" without --no-validation, or with {other}."
+        )
+    count, least = _count(data, horizon), _least(min(NOMINAL))
+    return (
+        f"No intervals: the validation part has {count} windows so far ahead, and they need {least}."
+        f" Train with a longer one (--validation ROWS), or with {other}."
+    )
 
 
 def held(truth: np.ndarray, made: Bands, kind: str) -> list[Held]:
@@ -155,6 +211,49 @@ def margins(truth: np.ndarray, forecast: np.ndarray, share: float) -> np.ndarray
     if rank > len(truth):
         return None
     return np.sort(np.abs(truth - forecast), axis=0)[rank - 1]
+
+
+def _held_back(data: Split | PanelSplit, horizon: int, most: int | None = None) -> Windows | None:
+    """The validation windows; None if there are none that long.
+
+    As far ahead as is forecast: a network that learned one step is validated on one.
+    """
+    parts = [
+        replace(part.validation, horizon=horizon)
+        for part in data.parts
+        if part.validation is not None and _rows(part) > horizon
+    ]
+    if not parts:
+        return None
+    found = parts[0] if isinstance(data, Split) else Windows.joined(parts)
+    if most is None or most >= len(found):
+        return found
+    chosen = np.linspace(0, len(found) - 1, most).round().astype(np.int32)
+    owner = None if found.owner is None else found.owner[chosen]
+    return replace(found, starts=found.begins(chosen), owner=owner)
+
+
+def _farthest(data: Split | PanelSplit, tested: int, asked: int) -> int:
+    """The steps ahead of which there are errors enough for every nominal share; `tested` at least."""
+    least = _least(max(NOMINAL))
+    further = range(asked, tested, -1)
+    return next((steps for steps in further if _count(data, steps) >= least), tested)
+
+
+def _count(data: Split | PanelSplit, horizon: int) -> int:
+    """How many validation windows there are so far ahead."""
+    return sum(max(0, _rows(part) - horizon) for part in data.parts)
+
+
+def _rows(part: Split) -> int:
+    """Validation windows of one series, were their horizon 0; 0 without a validation part."""
+    held_back = part.validation
+    return 0 if held_back is None else len(held_back.values) - held_back.window + 1
+
+
+def _least(share: float) -> int:
+    """The fewest windows for which `margins` has an answer."""
+    return next(n for n in range(1, 10_000) if np.ceil((n + 1) * share) <= n)
 
 
 def _conformal(

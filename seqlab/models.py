@@ -7,6 +7,7 @@ from typing import Any
 from seqlab import cells, losses
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
+from seqlab.attributes import Labels
 from seqlab.autoregressive import Autoregressive
 from seqlab.config import COUNTS, ModelConfig
 from seqlab.encoder_decoder import EncoderDecoder
@@ -147,7 +148,7 @@ def _embedded(inputs: dict[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
     if codes is None:
         return inputs
     vectors = [
-        keras.layers.Embedding(size, min(50, (size + 1) // 2), name=f"category_{i}")(codes[:, i])
+        Labels(size, min(50, (size + 1) // 2), name=f"category_{i}")(codes[:, i])
         for i, size in enumerate(sizes)
     ]
     found = [*([inputs["static"]] if "static" in inputs else []), *vectors]

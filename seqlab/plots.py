@@ -40,6 +40,8 @@ BASELINES = {
     "drift": "#8c564b",
     "seasonal_naive": "#2ca02c",
     "linear_autoregression": "#9467bd",
+    "ets": "#e377c2",
+    "auto_arima": "#17becf",
 }
 PANELS = 6  # series of a panel in one figure
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
@@ -179,17 +181,26 @@ def _forecast(axes: Any, series: Series, made: Forecast) -> None:
     axes.plot(before, known, color=TRUTH, label="known")
     joined = np.concatenate([known[-1:], made.values])
     axes.plot([before[-1], *after], joined, color=NETWORK, marker=".", label="forecast")
-    if len(made.quantiles) > 1:
-        low, high = min(made.quantiles), max(made.quantiles)
-        band = made.quantiles[low], made.quantiles[high]
-        label = f"{100 * low:g} to {100 * high:g} %"
-        axes.fill_between(after, *band, color=NETWORK, alpha=0.2, lw=0, label=label)
+    for label, band in _fan(made).items():
+        axes.fill_between(after, *band, color=NETWORK, alpha=0.15, lw=0, label=label)
     if len(after) > made.horizon > 1:
         mark = after[made.horizon - 1]
         axes.axvline(mark, color=MARK, ls=":", label="from here on its own output")
     axes.set(title=f"{made.name}: forecast of {len(after)} steps", ylabel=made.name)
     _label_rows(axes, series.times if made.unit == "time" else None)
     axes.legend(loc="upper left")
+
+
+def _fan(made: Forecast) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Intervals by what they are called: between the network's own quantiles, or conformal ones."""
+    levels = sorted(made.quantiles)
+    if not levels:
+        return {f"{100 * share:g} %": band for share, band in made.bands.items()}
+    pairs = [(levels[i], levels[-1 - i]) for i in range(len(levels) // 2)]
+    return {
+        f"{100 * low:g} to {100 * high:g} %": (made.quantiles[low], made.quantiles[high])
+        for low, high in pairs
+    }
 
 
 def backtest(made: "Backtest") -> Figure:

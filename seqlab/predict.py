@@ -21,7 +21,7 @@ from seqlab.windows import Windows
 
 __all__ = ["Predictor"]
 
-LEVELS = (0.1, 0.9)  # of the quantiles shown beside a forecast, where all can be had
+LEVELS = (0.025, 0.1, 0.9, 0.975)  # of the quantiles shown beside a forecast, where all can be had
 DRAWS = 200  # paths, for the quantiles of a model that draws them
 BATCH = 4_096  # windows computed at once
 

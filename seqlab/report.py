@@ -97,6 +97,8 @@ def score_tables(
             for one in score.intervals
         ]
         yield table(("intervals", "hold", "mean width", "interval score"), rows)
+    elif score.missing:
+        yield score.missing
     if score.spread:
         yield (
             f"Weighted quantile loss {number(score.spread.weighted_quantile_loss)}, CRPS"
@@ -123,8 +125,11 @@ def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
 
 def forecast_table(made: Forecast) -> Table:
     """Time and value of each step; of a long forecast the first ones."""
-    rows = [(str(label), *(f"{value:.6g}" for value in values)) for label, *values in made.rows()]
-    levels = [f"{100 * level:g} %" for level in made.quantiles]
+    rows = [
+        (str(label), *("-" if math.isnan(value) else f"{value:.6g}" for value in values))
+        for label, *values in made.rows()
+    ]
+    levels = [f"{100 * level:g} %" for level in made.quantiles] or list(made.columns)
     if len(rows) > SHOWN:
         more = f"{len(rows) - SHOWN} more: --csv FILE"
         rows = [*rows[:SHOWN], ("...", more, *("" for _ in levels))]

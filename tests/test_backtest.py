@@ -133,7 +133,8 @@ def test_a_forecast_goes_on_where_each_series_ends(several):
     predictor = Predictor(several.model, several.split.train, several.config.model)
     values = predictor(at_origins(several.split, several.config, ends))
     np.testing.assert_array_equal([one.values for one in found], values)
-    low, high = found[1].quantiles.values()
+    assert list(found[1].quantiles) == [0.025, 0.1, 0.9, 0.975]
+    _, low, high, _ = found[1].quantiles.values()
     assert (low < found[1].values).all() and (found[1].values < high).all()
     assert found[1].values.mean() > 5 * found[0].values.mean()
 
@@ -258,7 +259,8 @@ def test_backtest_forecast_and_evaluate_of_several_series(several, capsys, tmp_p
     assert "bb" in capsys.readouterr().out
     rows = list(csv.DictReader(Path("f.csv").read_text().splitlines()))
     assert len(rows) == 9 and set(rows[0]) == {
-        "series", "time", "forecast", "quantile 0.1", "quantile 0.9",
+        *("series", "time", "forecast"),
+        *("quantile 0.025", "quantile 0.1", "quantile 0.9", "quantile 0.975"),
     }  # fmt: skip
     assert cli.main(["forecast", run, "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["forecast"][0]

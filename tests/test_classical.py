@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import baselines, classical, cli, evaluate, origins, tables
+from seqlab import baselines, classical, cli, evaluate, origins, plots, tables
 from seqlab.config import Config, DataConfig
 from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
@@ -44,6 +44,14 @@ def test_each_forecast_knows_all_rows_until_its_own_and_none_after(histories):
         assert data.series.values[len(values)] == target[0]
     np.testing.assert_array_equal(found["ets"], found["persistence"])
     assert "ets" not in baselines.forecasts(data)
+
+
+def test_every_baseline_has_a_colour_in_pictures(histories):
+    data = split(wave(), CONFIG)
+    assert set(plots.BASELINES) == {*baselines.BASELINES, *baselines.CLASSICAL}
+    score = evaluate.score(data, data.test.raw()[1], classical=True)
+    (axes, *_) = plots.error_per_step(score).axes
+    assert {"ETS", "ARIMA"} <= {line.get_label() for line in axes.lines}
 
 
 def test_a_backtest_tells_them_what_its_origins_know(histories):

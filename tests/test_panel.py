@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from seqlab import calendars, models, panel_tables, tables, train
+from seqlab._safe_models import load_model
+from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
@@ -250,10 +252,31 @@ def test_a_label_that_training_has_not_seen_is_code_zero():
     stranger = dataclasses.replace(data.parts[0].series, categories=("west",))
     assert data.encoding.of(stranger, 0, ()).categories.tolist() == [[0]]
     assert data.encoding.sizes == (3,)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_label_that_training_has_not_seen_is_the_mean_of_those_it_has(name, tmp_path):
+    data = split(panel_tables.read_frame(long_table(), CONFIG), CONFIG)
     known = data.train.given(slice(2))
-    model = models.build(ModelConfig(), {n: v.shape[1:] for n, v in known.items()}, 2, FACTS)
-    codes = np.zeros((2, 1), np.int32)  # the row of the embedding that is there for them
-    assert np.isfinite(model({**known, "categories": codes})).all()
+    shapes = {n: v.shape[1:] for n, v in known.items()}
+    more = {"segment": 2} if name == "segments" else {}
+    model = models.build(ModelConfig(name, layers=1, hidden=4, **more), shapes, 2, FACTS)
+    layer = model.get_layer("category_0")
+
+    def said(code, rows, of=model):
+        of.get_layer("category_0").set_weights([np.array(rows, np.float32)[:, None] * [[1, -2]]])
+        return np.array(of({**known, "categories": np.full((2, 1), code, np.int32)}))
+
+    stranger = said(0, [9, 1, 3])
+    np.testing.assert_allclose(stranger, said(1, [0, 2, 5]), rtol=1e-5)
+    assert abs(stranger - said(1, [9, 1, 3])).max() > 1e-3
+    with tf.GradientTape() as tape:
+        found = tf.reduce_sum(model({**known, "categories": np.full((2, 1), 1, np.int32)}))
+    slopes = tf.convert_to_tensor(tape.gradient(found, layer.embeddings)).numpy()
+    assert slopes[1].any() and not slopes[[0, 2]].any()
+    model.save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(said(0, [9, 1, 3], loaded), stranger, rtol=1e-6)
 
 
 def test_models_may_ask_for_series_phase_and_truth():

@@ -115,8 +115,8 @@ ORDER = [
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
-    ["forecasts", "intervals", "weights", "_raw_graphs"],
-    ["_export_formats"],
+    ["intervals", "weights", "_raw_graphs"],
+    ["forecasts", "_export_formats"],
     ["export"],
     [
         "callbacks",
