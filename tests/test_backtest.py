@@ -161,6 +161,20 @@ def test_a_recursive_network_goes_on_from_its_own_forecasts(tmp_path):
     )
 
 
+def test_steps_for_which_past_columns_are_not_known_are_refused(tmp_path):
+    """A network of one step could go on by itself, were it not for columns that end with the values."""
+    config = Config(
+        DataConfig("wave", past=("visits",), window=8), ModelConfig(layers=1, hidden=4), QUICK
+    )
+    series = dataclasses.replace(wave(), future=None, past=np.arange(160.0)[:, None])
+    run = train.start(config, tmp_path / "run", data=datasets.split(series, config.data))
+    assert len(forecasts.forecast(run).values) == 1
+    with pytest.raises(
+        SeqlabError, match=r"--horizon 1, and asked for 5 steps.*\(visits\).*--horizon 5"
+    ):
+        forecasts.forecast(run, 5)
+
+
 # Intervals
 
 
