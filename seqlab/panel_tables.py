@@ -59,13 +59,21 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
 
 def _wide(frame: pd.DataFrame, config: DataConfig, name: str) -> Panel:
     rest = _rest(frame, config)
-    columns = [c for c in rest.columns if pd.api.types.is_numeric_dtype(rest[c])]
+    columns = [c for c in rest.columns if _is_series(rest[c])]
     if len(columns) < 2:
         raise SeqlabError(
             f"{len(columns)} columns of numbers: --wide needs a column per series."
             f" Columns: {', '.join(map(str, frame.columns))}"
         )
     return Panel(name, tuple(_one(frame, config, c, str(c)) for c in columns))
+
+
+def _is_series(column: pd.Series) -> bool:
+    """Whether it holds a number: one spoilt by words is named, and not passed over as names are."""
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    words = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+    return words and bool(tables.numeric(column).notna().any())
 
 
 def _long(frame: pd.DataFrame, config: DataConfig, target: Any) -> list[Series]:

@@ -33,6 +33,7 @@ __all__ = [
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
 _SEASONS |= dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12)
 _SEASONS |= dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4)
+NUMBERS = "integer", "floating", "mixed-integer-float", "decimal", "boolean"  # of Python, to pandas
 LARGEST = float(np.finfo(np.float32).max)
 YEARS = 1678, 2261  # the first and the last that 64 bits of nanoseconds hold as a whole
 DATE = r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
@@ -182,7 +183,7 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
         raise SeqlabError(f"no column {time!r}. Columns: {', '.join(map(str, frame.columns))}")
     for name in frame.columns if time is None else [time]:
         column = frame[name]
-        if name == target or pd.api.types.is_numeric_dtype(column):
+        if name == target or _are_numbers(column):
             continue
         times = _parsed(column)
         if times.notna().mean() <= 0.1:
@@ -199,6 +200,12 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
     if time is not None:
         raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
     return None
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    if pd.api.types.is_object_dtype(column):  # integers beyond 64 bits, say
+        return pd.api.types.infer_dtype(column) in NUMBERS
+    return pd.api.types.is_numeric_dtype(column)
 
 
 def _check_zones(column: pd.Series, name: Any) -> None:

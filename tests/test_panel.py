@@ -64,6 +64,32 @@ def test_a_wide_table_gives_a_series_per_column():
     assert panel.series[0].future.shape == (40, 1)
 
 
+def wide_table(**cells):
+    """Three series and two columns of words, with another cell in row 8 of some."""
+    columns = {c: np.arange(40.0) for c in "abc"}
+    frame = pd.DataFrame({"day": DAYS.astype(str), **columns, "note": "fine", "code": "A1"})
+    frame = frame.astype(object)
+    for name, cell in cells.items():
+        frame.loc[7, name] = cell
+    return frame
+
+
+@pytest.mark.parametrize("read", ["frame", "csv"])
+def test_a_column_spoilt_by_a_word_is_named_and_not_left_out(tmp_path, read):
+    def panel(**cells):
+        wide_table(**cells).to_csv(tmp_path / "wide.csv", index=False)
+        if read == "csv":
+            return panel_tables.read(tmp_path / "wide.csv", DataConfig("f", wide=True))
+        return panel_tables.read_frame(wide_table(**cells), DataConfig("f", wide=True))
+
+    assert [one.name for one in panel().series] == ["a", "b", "c"]
+    with pytest.raises(SeqlabError, match="row 8, column 'b': 'oops' is not a number"):
+        panel(b="oops")
+    assert panel(b=10**20).series[1].values[7] == 1e20  # in no integer of 64 bits
+    with pytest.raises(SeqlabError, match="row 8, column 'b': 1e\\+40 is more than"):
+        panel(b=10**40)
+
+
 def test_gaps_of_one_series_keep_the_rows_of_the_file():
     table = long_table(0)
     table.loc[(table.shop == "b") & (table.day == "2024-01-05"), "sales"] = np.nan
