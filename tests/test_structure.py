@@ -40,6 +40,7 @@ ORDER = [
         "series",
         "sequences",
         "_even_times",
+        "_time_zones",
         "table_files",
         "scaling",
         "chunks",
