@@ -102,7 +102,7 @@ def _one(frame: pd.DataFrame, config: DataConfig, target: Any, name: str | None)
     rows = np.arange(1, known + 1) if made.repair is None else made.repair.file_rows
     made = replace(
         made,
-        past=_columns(frame, config.past, rows, config.missing),
+        past=_columns(frame, config, config.past, rows),
         future=_ahead(frame, config, made, rows, known),
         static=_attributes(frame, config.static),
         categories=tuple(str(_only(frame, c)) for c in config.categories),
@@ -132,14 +132,14 @@ def _ahead(
                 f"row {known + row + 1}: time {given[row]} does not go on from {made.times[-1]}:"
                 f" {expected[row]} comes next. Rows ahead must follow the last value without a gap"
             )
-    return _columns(frame, config.future, np.concatenate([rows, ahead]), config.missing, known)
+    return _columns(frame, config, config.future, np.concatenate([rows, ahead]), known)
 
 
 def _columns(
     frame: pd.DataFrame,
+    config: DataConfig,
     names: Sequence[str],
     rows: np.ndarray,
-    missing: str,
     known: int | None = None,
 ) -> np.ndarray | None:
     """Columns ``[N, C]`` at these rows, counted from 1; 0 is a row that the table lacks.
@@ -165,10 +165,12 @@ def _columns(
             raise SeqlabError(f"row {row}, column {name!r}: infinite value. Correct or empty it")
         tables.check_size(numbers, name)
     absent = np.isnan(made)
-    if absent.any() and missing != "interpolate":
+    if absent.any() and config.missing != "interpolate":
         i, j = np.argwhere(absent)[0]
+        times = tables.times_of(frame, config.target, config.time)
+        first = Series(names[j], made[:, j], times).label(int(rows[i]) - 1)
         raise SeqlabError(
-            f"row {rows[i]}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all"
+            f"{first}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all"
             f"{_steps(rows[absent[:, j]], known)}."
             " Fill it in, or use --missing interpolate, which repeats the last one known"
         )

@@ -301,9 +301,10 @@ def _fill(
         none = np.zeros(int((~absent).sum()), bool)
         return values[~absent], kept, Repair(none, rows[~absent], rows[absent])
     if absent.any() and missing == "error":
+        first = Series(str(column), values, times).label(int(absent.argmax()))
         raise SeqlabError(
-            f"column {column!r}: {absent.sum()} missing values, the first in row"
-            f" {int(absent.argmax()) + 1}. Use --missing interpolate or --missing drop"
+            f"column {column!r}: {absent.sum()} missing values, the first in {first}."
+            " Use --missing interpolate or --missing drop"
         )
     if times is not None:
         grid = regular(times)
@@ -314,6 +315,6 @@ def _fill(
     if missing == "error":
         return values, times, None
     absent = np.isnan(values)
-    first = int(absent.argmin())  # nothing is known before it: a value there would look ahead
-    repair = Repair(absent[first:], rows[first:], rows[:first][rows[:first] > 0])
-    return lines(values[first:]), times[first:] if times is not None else None, repair
+    begin = int(absent.argmin())  # nothing is known before it: a value there would look ahead
+    repair = Repair(absent[begin:], rows[begin:], rows[:begin][rows[:begin] > 0])
+    return lines(values[begin:]), times[begin:] if times is not None else None, repair

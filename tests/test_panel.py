@@ -128,7 +128,7 @@ def test_a_real_polars_frame_gives_the_same_series():
     single = tables.read_frame(dates)
     assert (single.times == DAYS).all() and len(single) == 40
     holes = dates.with_columns(polars.when(polars.col("v") != 3).then(polars.col("v")).alias("v"))
-    with pytest.raises(SeqlabError, match="1 missing values, the first in row 4"):
+    with pytest.raises(SeqlabError, match=r"1 missing values, the first in row 4 \(2024-01-04\)"):
         tables.read_frame(holes)
 
 
@@ -144,11 +144,11 @@ REFUSED = {
     ),
     "a hole in what is known ahead": (
         lambda t: t.assign(promo=t.promo.where(t.day != "2024-02-10")),
-        r"row 41, column 'promo': no value, 1 in all, at steps ahead 1\.",
+        r"row 41 \(2024-02-10\), column 'promo': no value, 1 in all, at steps ahead 1\.",
     ),
     "holes in what is known ahead and before": (
         lambda t: t.assign(promo=t.promo.where(~t.day.isin(["2024-01-09", "2024-02-11"]))),
-        r"row 9, column 'promo': no value, 2 in all, at steps ahead 2\.",
+        r"row 9 \(2024-01-09\), column 'promo': no value, 2 in all, at steps ahead 2\.",
     ),
     "an infinite value": (
         lambda t: t.assign(sales=t.sales.where((t.shop != "b") | (t.day != "2024-01-03"), np.inf)),

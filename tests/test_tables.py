@@ -200,7 +200,7 @@ REFUSALS = {
     ),
     "missing": (
         table(DAYS, changed(VALUES, r3="", r4="NA", r9="")),
-        "column 'sales': 3 missing values, the first in row 3. Use --missing interpolate",
+        "column 'sales': 3 missing values, the first in row 3 (2024-01-03). Use --missing interpolate",
     ),
     "all missing": (table(DAYS, [""] * 10), "column 'sales' holds no values"),
     "infinite": (table(DAYS, changed(VALUES, r5="-inf")), "row 5, column 'sales': infinite value"),
