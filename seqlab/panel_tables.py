@@ -16,6 +16,7 @@ from seqlab import table_files, tables
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.panel import Panel
+from seqlab.repair import Repair
 from seqlab.series import Series
 
 __all__ = ["read", "read_frame"]
@@ -243,8 +244,11 @@ def _rest(frame: pd.DataFrame, config: DataConfig) -> pd.DataFrame:
 def _renumbered(series: Series, numbers: np.ndarray) -> Series:
     """With the rows of the whole table in place of those within the series."""
     repair = series.repair
+    if repair is None and numbers[0] == 1 and numbers[-1] == len(numbers):
+        return series  # which counts them itself
     if repair is None:
-        return series
+        own = numbers[: len(series)]  # those ahead are no rows of it
+        return replace(series, repair=Repair(np.zeros(len(own), bool), own, np.empty(0, int)))
     rows = np.where(repair.file_rows > 0, numbers[np.maximum(repair.file_rows - 1, 0)], 0)
     return replace(
         series, repair=replace(repair, file_rows=rows, left_out=numbers[repair.left_out - 1])

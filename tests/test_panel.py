@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, models, panel_tables, tables, train
+from seqlab import calendars, inspection, models, panel_tables, series_files, tables, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, PanelSplit, Series, split
 from seqlab.errors import SeqlabError
@@ -98,6 +98,19 @@ def test_gaps_of_one_series_keep_the_rows_of_the_file():
     assert not a.repair.filled.any()
     assert b.repair.filled.nonzero()[0].tolist() == [4] and b.values[4] == 204.0
     assert b.file_row(4) == table.index[(table.shop == "b") & (table.day == "2024-01-05")][0] + 1
+
+
+@pytest.mark.parametrize("order", [["day", "shop"], ["shop", "day"]], ids=" ".join)
+def test_rows_are_those_of_the_file_where_nothing_was_filled(order, tmp_path):
+    table = long_table().sort_values(order, ignore_index=True)
+    panel = panel_tables.read_frame(table, CONFIG)
+    arrays = series_files.arrays_of(panel)
+    np.savez(tmp_path / "series.npz", **arrays)
+    for one in (*panel.series, *series_files.read(tmp_path / "series.npz").series):
+        own = table.index[(table.shop == one.name) & table.sales.notna()] + 1
+        assert [one.file_row(row) for row in range(len(one))] == own.tolist()
+    whole = inspection.inspect(split(panel, CONFIG).parts[1]).rows
+    assert (whole.first, whole.last, whole.count) == (own[0], own[-1], 40)
 
 
 def test_polars_frames_do_as_well():
