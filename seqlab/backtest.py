@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqlab import evaluate
+from seqlab.classical import check_there
 from seqlab.config import RETRAIN, Config
 from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
@@ -74,19 +75,22 @@ def backtest(
         start: rows at the end, or the time, at which forecasts begin; by default the run's test part.
         step: rows from one origin to the next.
         retrain: ``never``; ``expanding`` trains a network at each origin on all rows before it;
-            ``sliding`` on the last `rows` of them. They are kept in the run's folder, so that an
-            interrupted backtest goes on.
+            ``sliding`` on the last `rows` of them. Of several series the first origins go together, the
+            second, and so on; one that has no more is trained on with the rows before its last.
+            They are kept in the run's folder, so that an interrupted backtest goes on.
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
         classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
 
     Raises:
         SeqlabError: the run is not finished; rows that do not suffice, or that the network knows; runs
-            that differ in their series, horizons or origins.
+            that differ in their series, horizons or origins; with `classical`, without statsforecast.
     """
     check_choice("retrain", retrain, RETRAIN)
     if (retrain == "sliding") != (rows is not None):
         raise SeqlabError("`rows` is the length of a sliding training part: give both, or neither")
+    if classical:
+        check_there()  # before anything is trained
     runs = [run] if isinstance(run, Run) else list(run)
     agree(runs)
     every = [_origins(one.split, one.config, start, step, retrain) for one in runs]
@@ -208,9 +212,11 @@ def _retrained(
     data_config = replace(run.config.data, test=str(horizon), look_back=True)
     alone = replace(run.config.train, strategy="one")
     config = replace(run.config, data=data_config, train=alone)
-    for k in progress(range(min(map(len, origins)))):
-        known = _known(run, [int(of[k]) for of in origins], horizon, rows)
-        cut = split(known, data_config, config.needs)
+    counts = np.array([len(of) for of in origins])
+    for k in progress(range(counts.max())):
+        # One that has no such origin any more stays in the training, with the rows before its last.
+        known = _known(run, [int(of[min(k, len(of) - 1)]) for of in origins], horizon, rows)
+        cut = _cut(known, config)
         # By its data, so that a backtest with other origins does not take a network that knows more.
         folder = run.path / "backtest" / fingerprint(known)[:16]
         kept = train.load_run(folder) if (folder / "config.json").exists() else None
@@ -219,11 +225,27 @@ def _retrained(
         forecast = predictor(cut.test)
         around, kind = bands(predictor, cut, cut.test, forecast)
         made.append((forecast, around))
-    forecasts = np.stack([one for one, _ in made], axis=1)  # [S, O, P]
-    joined = _joined(
-        [around for _, around in made], lambda ends: np.stack(ends, axis=1).reshape(-1, horizon)
-    )
-    return _Forecasts(forecasts.reshape(-1, horizon), joined, kind, len(made))
+    there = np.arange(counts.max()) < counts[:, None]  # [S, O]
+
+    def put(each: Sequence[np.ndarray]) -> np.ndarray:
+        """``[W, P]``, series by series, of ``[S, P]`` for each origin."""
+        return np.stack(each, axis=1)[there]
+
+    joined = _joined([around for _, around in made], put)
+    return _Forecasts(put([one for one, _ in made]), joined, kind, len(made))
+
+
+def _cut(known: Series | Panel, config: Config) -> Split | PanelSplit:
+    """Its parts; every series has some.
+
+    Raises:
+        SeqlabError: one has too few rows, also where those may be dropped.
+    """
+    cut = split(known, config.data, config.needs)
+    if isinstance(cut, PanelSplit) and cut.left_out:
+        name, why = next(iter(cut.left_out.items()))
+        raise SeqlabError(f"{name}: {why}, or begin later, or use more --rows")
+    return cut
 
 
 def _joined(each: Sequence[Bands], join: Callable[[list[np.ndarray]], np.ndarray]) -> Bands:

@@ -12,7 +12,7 @@ import numpy as np
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.naive import checked
 
-__all__ = ["MODELS", "ROWS", "auto_arima", "ets", "rolled"]
+__all__ = ["MODELS", "ROWS", "auto_arima", "check_there", "ets", "rolled"]
 
 ETS_ROWS = 7  # statsforecast refuses fewer
 MODELS = {"ets": "AutoETS", "auto_arima": "AutoARIMA"}  # and the names of statsforecast
@@ -62,6 +62,15 @@ def rolled(name: str, known: Iterable[np.ndarray], horizon: int, season: int = 1
                 model = getattr(_models(), MODELS[name])(season_length=season).fit(y=values)
             made.append(np.asarray(model.forward(y=values, h=horizon)["mean"], np.float64))
     return np.stack(made)
+
+
+def check_there() -> None:
+    """Say at once that statsforecast is missing, where it would be known late.
+
+    Raises:
+        SeqlabError: naming what to install.
+    """
+    _models()
 
 
 def _forecast(name: str, values: np.ndarray, season: int, horizon: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.intervals import Bands, bands_ahead, missing
 from seqlab.origins import at_origins
@@ -127,11 +128,7 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
 
     data, config, parts = run.config.data, run.config, run.split.parts
     steps = steps or data.horizon
-    if steps > data.ahead > 1:
-        raise SeqlabError(
-            f"trained to forecast {data.ahead} steps at once, and asked for {steps}."
-            f" Train with --horizon {steps}, or with --strategy recursive, which has no end"
-        )
+    _check_steps(data, steps)
     ends = [np.array([len(part.series)]) for part in parts]
     windows = at_origins(run.split, config, ends, max(steps, data.ahead))
     predictor = Predictor(run.model, run.split.train, config.model)
@@ -155,6 +152,25 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
         )
         for i, part in enumerate(parts)
     ]
+
+
+def _check_steps(data: DataConfig, steps: int) -> None:
+    """Refuse steps that the network was not trained for, and cannot reach on its own output.
+
+    Raises:
+        SeqlabError: naming how many it was trained for.
+    """
+    if steps > data.ahead and data.past:
+        raise SeqlabError(
+            f"trained with --horizon {data.ahead}, and asked for {steps} steps: to run on its own output"
+            f" the network needs the --past columns ({', '.join(data.past)}) of steps ahead, which are"
+            f" not known. Train with --horizon {steps}"
+        )
+    if steps > data.ahead > 1:
+        raise SeqlabError(
+            f"trained to forecast {data.ahead} steps at once, and asked for {steps}."
+            f" Train with --horizon {steps}, or with --strategy recursive, which has no end"
+        )
 
 
 def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecast]:

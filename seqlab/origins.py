@@ -10,7 +10,7 @@ from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
 from seqlab.repair import Gaps, gaps_of, padded
 from seqlab.series import Series
-from seqlab.windows import Windows
+from seqlab.windows import Windows, padding_from
 
 __all__ = ["at_origins", "tested"]
 
@@ -80,6 +80,7 @@ def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizo
         gaps=_longer(gaps, more),
         beside=part.encoding.of(series, number, config.needs, config.data.calendar, more, marked),
         starts=origins - window + part.padding,
+        padding=padding_from(len(values) + more, part.padding),
     )
 
 

@@ -16,6 +16,7 @@ from seqlab import table_files, tables
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
 from seqlab.panel import Panel
+from seqlab.repair import Repair
 from seqlab.series import Series
 
 __all__ = ["read", "read_frame"]
@@ -59,13 +60,21 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
 
 def _wide(frame: pd.DataFrame, config: DataConfig, name: str) -> Panel:
     rest = _rest(frame, config)
-    columns = [c for c in rest.columns if pd.api.types.is_numeric_dtype(rest[c])]
+    columns = [c for c in rest.columns if _is_series(rest[c])]
     if len(columns) < 2:
         raise SeqlabError(
             f"{len(columns)} columns of numbers: --wide needs a column per series."
             f" Columns: {', '.join(map(str, frame.columns))}"
         )
     return Panel(name, tuple(_one(frame, config, c, str(c)) for c in columns))
+
+
+def _is_series(column: pd.Series) -> bool:
+    """Whether it holds a number: one spoilt by words is named, and not passed over as names are."""
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    words = pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)
+    return words and bool(tables.numeric(column).notna().any())
 
 
 def _long(frame: pd.DataFrame, config: DataConfig, target: Any) -> list[Series]:
@@ -94,7 +103,7 @@ def _one(frame: pd.DataFrame, config: DataConfig, target: Any, name: str | None)
     rows = np.arange(1, known + 1) if made.repair is None else made.repair.file_rows
     made = replace(
         made,
-        past=_columns(frame, config.past, rows, config.missing),
+        past=_columns(frame, config, config.past, rows),
         future=_ahead(frame, config, made, rows, known),
         static=_attributes(frame, config.static),
         categories=tuple(str(_only(frame, c)) for c in config.categories),
@@ -124,14 +133,14 @@ def _ahead(
                 f"row {known + row + 1}: time {given[row]} does not go on from {made.times[-1]}:"
                 f" {expected[row]} comes next. Rows ahead must follow the last value without a gap"
             )
-    return _columns(frame, config.future, np.concatenate([rows, ahead]), config.missing, known)
+    return _columns(frame, config, config.future, np.concatenate([rows, ahead]), known)
 
 
 def _columns(
     frame: pd.DataFrame,
+    config: DataConfig,
     names: Sequence[str],
     rows: np.ndarray,
-    missing: str,
     known: int | None = None,
 ) -> np.ndarray | None:
     """Columns ``[N, C]`` at these rows, counted from 1; 0 is a row that the table lacks.
@@ -157,10 +166,12 @@ def _columns(
             raise SeqlabError(f"row {row}, column {name!r}: infinite value. Correct or empty it")
         tables.check_size(numbers, name)
     absent = np.isnan(made)
-    if absent.any() and missing != "interpolate":
+    if absent.any() and config.missing != "interpolate":
         i, j = np.argwhere(absent)[0]
+        times = tables.times_of(frame, config.target, config.time)
+        first = Series(names[j], made[:, j], times).label(int(rows[i]) - 1)
         raise SeqlabError(
-            f"row {rows[i]}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all"
+            f"{first}, column {names[j]!r}: no value, {int(absent[:, j].sum())} in all"
             f"{_steps(rows[absent[:, j]], known)}."
             " Fill it in, or use --missing interpolate, which repeats the last one known"
         )
@@ -233,8 +244,11 @@ def _rest(frame: pd.DataFrame, config: DataConfig) -> pd.DataFrame:
 def _renumbered(series: Series, numbers: np.ndarray) -> Series:
     """With the rows of the whole table in place of those within the series."""
     repair = series.repair
+    if repair is None and numbers[0] == 1 and numbers[-1] == len(numbers):
+        return series  # which counts them itself
     if repair is None:
-        return series
+        own = numbers[: len(series)]  # those ahead are no rows of it
+        return replace(series, repair=Repair(np.zeros(len(own), bool), own, np.empty(0, int)))
     rows = np.where(repair.file_rows > 0, numbers[np.maximum(repair.file_rows - 1, 0)], 0)
     return replace(
         series, repair=replace(repair, file_rows=rows, left_out=numbers[repair.left_out - 1])

@@ -12,6 +12,7 @@ from seqlab.errors import SeqlabError
 __all__ = ["Scaler"]
 
 Frame = tuple[np.ndarray | float, np.ndarray | float]  # shift and scale
+OWN = "window", "recent", "mean"  # kinds that measure each window
 _SAMPLE = 10_000  # windows are enough to measure how far values move within one
 SMALLEST = (
     1e-3  # of a window's own scale, in those of the training part: for windows that stand still
@@ -53,6 +54,9 @@ class Scaler:
     transform: str = "none"
     power: float | np.ndarray = 1.0  # lambda of Box and Cox; 0 is the logarithm
     lag: int = 0  # rows of the season whose changes are taken; 0 for the values themselves
+    padding: np.ndarray | None = (
+        None  # ``[..., 1]``, rows of these windows before their first value
+    )
 
     @classmethod
     def fit(
@@ -179,14 +183,21 @@ class Scaler:
             return windows[..., -1:], self.std * self.target_change
         if self.kind == "change":
             return windows[..., -1:], self.std
-        if self.kind == "recent":
-            recent = windows[..., windows.shape[-1] // 2 :].mean(-1, keepdims=True)
-            return recent, self._at_least(windows.std(-1, keepdims=True))
-        if self.kind == "window":
-            return windows.mean(-1, keepdims=True), self._at_least(windows.std(-1, keepdims=True))
+        if self.kind not in OWN:
+            return self.mean, self.std
+        values = self._values_of(windows)
         if self.kind == "mean":
-            return 0.0, self._at_least(np.abs(windows).mean(-1, keepdims=True))
-        return self.mean, self.std
+            return 0.0, self._at_least(np.abs(windows).mean(-1, keepdims=True, where=values))
+        half = windows.shape[-1] // 2 if self.kind == "recent" else 0
+        late = values if values is True else values[..., half:]
+        shift = windows[..., half:].mean(-1, keepdims=True, where=late)
+        return shift, self._at_least(windows.std(-1, keepdims=True, where=values))
+
+    def _values_of(self, windows: np.ndarray) -> Any:
+        """Which of windows of values or changes ``[..., T]`` are none of padding; True for all."""
+        if self.padding is None:
+            return True
+        return np.arange(windows.shape[-1]) >= self.padding
 
     def _at_least(self, scale: np.ndarray) -> np.ndarray:
         """A window that stands still has no scale of its own."""

@@ -26,7 +26,8 @@ class Series:
         times: one label per row (a pandas ``DatetimeIndex``), or None where rows are just counted.
         season: rows per season, or None where none is known.
         test_rows: rows at the end that are the test part by definition, or None to take a share.
-        repair: what was filled or left out on the way from a file; None where nothing could be.
+        repair: what was filled or left out on the way from a file; None where nothing could be, and
+            rows are numbered as in the file.
         past: ``[N, C]``, other columns, each known up to the row where a forecast is made; or None.
         future: ``[N + E, F]``, columns that are known ahead, E rows beyond the last value; or None.
         static: ``[C]``, numbers that belong to the series as a whole; or None.

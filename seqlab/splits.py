@@ -17,7 +17,7 @@ from seqlab.panel import Encoding, Panel
 from seqlab.repair import gaps_of, held, padded
 from seqlab.scaling import Scaler
 from seqlab.series import Series
-from seqlab.windows import Windows
+from seqlab.windows import Windows, padding_from
 
 __all__ = ["PanelSplit", "Split", "split"]
 
@@ -214,6 +214,7 @@ def _one(
             piece.start - padding,
             gap,
             beside and beside[piece],
+            padding=padding_from(len(every), padding, piece),
         )
         if len(part)
         else None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqlab import table_files
+from seqlab import _time_zones, table_files
 from seqlab._even_times import at, even, regular
 from seqlab.errors import SeqlabError
 from seqlab.repair import Repair, lines
@@ -33,6 +33,7 @@ __all__ = [
 _SEASONS = {"h": 24, "D": 7, "B": 5, "W": 52}
 _SEASONS |= dict.fromkeys(("MS", "ME", "BMS", "BME", "WOM"), 12)
 _SEASONS |= dict.fromkeys(("QS", "QE", "BQS", "BQE"), 4)
+NUMBERS = "integer", "floating", "mixed-integer-float", "decimal", "boolean"  # of Python, to pandas
 LARGEST = float(np.finfo(np.float32).max)
 YEARS = 1678, 2261  # the first and the last that 64 bits of nanoseconds hold as a whole
 DATE = r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})"
@@ -181,39 +182,37 @@ def times_of(frame: pd.DataFrame, target: Any, time: str | None = None) -> pd.Da
     if time is not None and time not in frame.columns:
         raise SeqlabError(f"no column {time!r}. Columns: {', '.join(map(str, frame.columns))}")
     for name in frame.columns if time is None else [time]:
-        column = frame[name]
-        if name == target or pd.api.types.is_numeric_dtype(column):
+        if name == target or _are_numbers(frame[name]):
             continue
-        times = _parsed(column)
-        if times.notna().mean() <= 0.1:
-            continue  # not a column of dates
-        if times.isna().any():
-            row = int(times.isna().to_numpy().argmax())
-            raise SeqlabError(
-                f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others."
-                " Correct it; all must be there, in one form, best as 2024-12-31"
-            )
-        _check_zones(column, name)
-        _check_years(times, name)
-        return pd.DatetimeIndex(times, name=name)
+        if (times := _dates(frame[name], name)) is not None:
+            return times
     if time is not None:
         raise SeqlabError(f"column {time!r} holds no dates. Choose another with --time")
     return None
 
 
-def _check_zones(column: pd.Series, name: Any) -> None:
-    """Refuse times of several zones: in which of them is it nine o'clock?"""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return  # of one zone, summer time or not
-    found = column.astype(str).str.extract(r":\d\d(?:\.\d+)?\s*(Z|[+-]\d\d:?\d\d)\s*$")[0]
-    offsets = found.str.replace("Z", "+0000").str.replace(":", "")
-    other = (offsets != offsets.iloc[0]).to_numpy() & offsets.notna().to_numpy()
-    if other.any():
-        row = int(other.argmax())
+def _dates(column: pd.Series, name: Any) -> pd.DatetimeIndex | None:
+    """The times of a column, None if it holds something else."""
+    times = _parsed(column)
+    dates = times.notna().mean() > 0.1
+    if dates or column.astype(str).str.match(DATE).all():
+        _time_zones.check(column, name)  # first: of several zones one alone may have been read
+    if not dates:
+        return None
+    if times.isna().any():
+        row = int(times.isna().to_numpy().argmax())
         raise SeqlabError(
-            f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is of another time zone than"
-            f" {column.iloc[0]!r}. Write all times in one zone, UTC say"
+            f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is not a time like the others."
+            " Correct it; all must be there, in one form, best as 2024-12-31"
         )
+    _check_years(times, name)
+    return pd.DatetimeIndex(times, name=name)
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    if pd.api.types.is_object_dtype(column):  # integers beyond 64 bits, say
+        return pd.api.types.infer_dtype(column) in NUMBERS
+    return pd.api.types.is_numeric_dtype(column)
 
 
 def _check_years(times: pd.Series, name: Any) -> None:
@@ -302,9 +301,10 @@ def _fill(
         none = np.zeros(int((~absent).sum()), bool)
         return values[~absent], kept, Repair(none, rows[~absent], rows[absent])
     if absent.any() and missing == "error":
+        first = Series(str(column), values, times).label(int(absent.argmax()))
         raise SeqlabError(
-            f"column {column!r}: {absent.sum()} missing values, the first in row"
-            f" {int(absent.argmax()) + 1}. Use --missing interpolate or --missing drop"
+            f"column {column!r}: {absent.sum()} missing values, the first in {first}."
+            " Use --missing interpolate or --missing drop"
         )
     if times is not None:
         grid = regular(times)
@@ -315,6 +315,6 @@ def _fill(
     if missing == "error":
         return values, times, None
     absent = np.isnan(values)
-    first = int(absent.argmin())  # nothing is known before it: a value there would look ahead
-    repair = Repair(absent[first:], rows[first:], rows[:first][rows[:first] > 0])
-    return lines(values[first:]), times[first:] if times is not None else None, repair
+    begin = int(absent.argmin())  # nothing is known before it: a value there would look ahead
+    repair = Repair(absent[begin:], rows[begin:], rows[:begin][rows[:begin] > 0])
+    return lines(values[begin:]), times[begin:] if times is not None else None, repair

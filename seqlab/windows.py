@@ -12,7 +12,7 @@ from seqlab.errors import SeqlabError
 from seqlab.repair import Gaps
 from seqlab.scaling import Scaler
 
-__all__ = ["Inputs", "Order", "Windows", "elements"]
+__all__ = ["Inputs", "Order", "Windows", "elements", "padding_from"]
 
 Inputs = Any  # an array, or arrays by name
 
@@ -35,6 +35,8 @@ class Windows:
         owner: ``[W]``, the series of each window, where there are several.
         weights: ``[S]``, what an error of 1 in transformed units costs in each series, in training and
             in the choice of the best weights; None where errors count as the network sees them.
+        padding: ``[N]``, rows of padding from each row on, which stand before the first value; None if
+            there are none.
     """
 
     values: np.ndarray
@@ -48,6 +50,7 @@ class Windows:
     starts: np.ndarray | None = None
     owner: np.ndarray | None = None
     weights: np.ndarray | None = None
+    padding: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if len(self) < 1:
@@ -73,6 +76,7 @@ class Windows:
             starts=np.concatenate(starts).astype(np.int32),
             owner=np.repeat(np.arange(len(parts), dtype=np.int32), counts),
             weights=None if first.weights is None else np.concatenate([p.weights for p in parts]),
+            padding=_joined_padding(parts),
         )
 
     def __len__(self) -> int:
@@ -114,8 +118,11 @@ class Windows:
         return inputs, targets
 
     def scaler_of(self, indices: np.ndarray | slice) -> Scaler:
-        """The scaler of these windows' series."""
-        return self.scaler if self.owner is None else self.scaler.at(self.owner[indices])
+        """The scaler of these windows' series, which knows where they are padded."""
+        scaler = self.scaler if self.owner is None else self.scaler.at(self.owner[indices])
+        if self.padding is None:
+            return scaler
+        return replace(scaler, padding=self.padding[self.begins(indices)][..., None])
 
     def batch(self, indices: np.ndarray | slice) -> tuple[Any, ...]:
         """Scaled inputs and targets of these windows, float32; and weights ``[B]``, if they have some.
@@ -164,6 +171,7 @@ class Windows:
             gaps=None,
             starts=np.arange(len(indices)) * size,
             owner=None if self.owner is None else self.owner[indices],
+            padding=None if self.padding is None else self.padding[rows.ravel()],
         )
 
     def scaled(self, indices: np.ndarray | slice, values: np.ndarray) -> np.ndarray:
@@ -267,8 +275,24 @@ class _Source:
     make: Callable[[int], tuple[Any, ...]]
 
 
+def padding_from(rows: int, padding: int, piece: slice = slice(None)) -> np.ndarray | None:
+    """Of so many rows, the first of them padding: how many of these follow, at each row of a piece."""
+    if not padding:
+        return None
+    return np.maximum(padding - np.arange(rows, dtype=np.int32), 0)[piece]
+
+
 def _joined_gaps(parts: Sequence[Windows]) -> Gaps | None:
     if all(part.gaps is None for part in parts):
         return None
     found = [part.gaps or Gaps(np.zeros(len(part.values), int), part.values) for part in parts]
     return Gaps(np.concatenate([g.since for g in found]), np.concatenate([g.value for g in found]))
+
+
+def _joined_padding(parts: Sequence[Windows]) -> np.ndarray | None:
+    if all(part.padding is None for part in parts):
+        return None
+    none = [np.zeros(len(part.values), np.int32) for part in parts]
+    return np.concatenate(
+        [no if p.padding is None else p.padding for p, no in zip(parts, none, strict=True)]
+    )

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,39 @@ def test_a_network_for_each_origin_sees_no_row_behind_it(single, retrain, monkey
     np.testing.assert_array_equal(made.score.forecast, again.score.forecast)
 
 
+def test_networks_for_each_origin_of_series_of_unequal_length(several, monkeypatch):
+    """The k-th origins go together; a series with fewer is learned from, and forecast no more."""
+    seen, fit = [], train._fit
+
+    def watched(made, data, *rest):
+        seen.append([part.series.values[: -data.test.horizon] for part in data.parts])
+        return fit(made, data, *rest)
+
+    monkeypatch.setattr(train, "_fit", watched)
+    a, bb, c = (part.series.values for part in several.split.parts)
+    made = backtest(several, start="2024-04-24", step=8, retrain="expanding")
+    assert [of.tolist() for of in made.origins] == [[114, 122, 130, 138, 146, 154]] * 2 + [
+        [114, 122]
+    ]
+    assert made.trained == len(seen) == 6
+    for known, row, last in zip(seen, made.origins[0], [114] + [122] * 5, strict=True):
+        for got, expected in zip(known, (a[:row], bb[:row], c[:last]), strict=True):
+            np.testing.assert_array_equal(got, expected)
+    score = made.score
+    assert len(score.forecast) == len(score.truth) == 14 and score.bands
+    np.testing.assert_array_equal(score.truth[6:8], [bb[114:117], bb[122:125]])
+    size = {"a": 1, "bb": 10, "ccc": 1}
+    for name, forecast in zip(made._windows()[0], score.forecast, strict=True):
+        assert 1 < forecast.mean() / size[name] < 6  # each where its own series is
+
+
+def test_a_missing_statsforecast_is_said_before_any_training(single, monkeypatch):
+    monkeypatch.setitem(sys.modules, "statsforecast", None)
+    monkeypatch.setattr(train, "start", None)
+    with pytest.raises(SeqlabError, match=r"seqlab\[classical\]"):
+        backtest(single, start="13", step=4, retrain="expanding", classical=True)
+
+
 def test_a_forecast_goes_on_where_each_series_ends(several):
     found = forecasts.forecast_each(several)
     assert [one.name for one in found] == ["a", "bb", "ccc"]
@@ -160,6 +194,20 @@ def test_a_recursive_network_goes_on_from_its_own_forecasts(tmp_path):
     np.testing.assert_allclose(
         forecasts.forecast(run, 30).values, predictor.ahead(series.values[-8:], 30), rtol=1e-5
     )
+
+
+def test_steps_for_which_past_columns_are_not_known_are_refused(tmp_path):
+    """A network of one step could go on by itself, were it not for columns that end with the values."""
+    config = Config(
+        DataConfig("wave", past=("visits",), window=8), ModelConfig(layers=1, hidden=4), QUICK
+    )
+    series = dataclasses.replace(wave(), future=None, past=np.arange(160.0)[:, None])
+    run = train.start(config, tmp_path / "run", data=datasets.split(series, config.data))
+    assert len(forecasts.forecast(run).values) == 1
+    with pytest.raises(
+        SeqlabError, match=r"--horizon 1, and asked for 5 steps.*\(visits\).*--horizon 5"
+    ):
+        forecasts.forecast(run, 5)
 
 
 # Intervals

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import calendars, models, panel_tables, tables, train
+from seqlab import calendars, inspection, models, panel_tables, series_files, tables, train
 from seqlab._safe_models import load_model
 from seqlab._tensorflow import tf
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
@@ -66,6 +66,32 @@ def test_a_wide_table_gives_a_series_per_column():
     assert panel.series[0].future.shape == (40, 1)
 
 
+def wide_table(**cells):
+    """Three series and two columns of words, with another cell in row 8 of some."""
+    columns = {c: np.arange(40.0) for c in "abc"}
+    frame = pd.DataFrame({"day": DAYS.astype(str), **columns, "note": "fine", "code": "A1"})
+    frame = frame.astype(object)
+    for name, cell in cells.items():
+        frame.loc[7, name] = cell
+    return frame
+
+
+@pytest.mark.parametrize("read", ["frame", "csv"])
+def test_a_column_spoilt_by_a_word_is_named_and_not_left_out(tmp_path, read):
+    def panel(**cells):
+        wide_table(**cells).to_csv(tmp_path / "wide.csv", index=False)
+        if read == "csv":
+            return panel_tables.read(tmp_path / "wide.csv", DataConfig("f", wide=True))
+        return panel_tables.read_frame(wide_table(**cells), DataConfig("f", wide=True))
+
+    assert [one.name for one in panel().series] == ["a", "b", "c"]
+    with pytest.raises(SeqlabError, match="row 8, column 'b': 'oops' is not a number"):
+        panel(b="oops")
+    assert panel(b=10**20).series[1].values[7] == 1e20  # in no integer of 64 bits
+    with pytest.raises(SeqlabError, match="row 8, column 'b': 1e\\+40 is more than"):
+        panel(b=10**40)
+
+
 def test_gaps_of_one_series_keep_the_rows_of_the_file():
     table = long_table(0)
     table.loc[(table.shop == "b") & (table.day == "2024-01-05"), "sales"] = np.nan
@@ -74,6 +100,19 @@ def test_gaps_of_one_series_keep_the_rows_of_the_file():
     assert not a.repair.filled.any()
     assert b.repair.filled.nonzero()[0].tolist() == [4] and b.values[4] == 204.0
     assert b.file_row(4) == table.index[(table.shop == "b") & (table.day == "2024-01-05")][0] + 1
+
+
+@pytest.mark.parametrize("order", [["day", "shop"], ["shop", "day"]], ids=" ".join)
+def test_rows_are_those_of_the_file_where_nothing_was_filled(order, tmp_path):
+    table = long_table().sort_values(order, ignore_index=True)
+    panel = panel_tables.read_frame(table, CONFIG)
+    arrays = series_files.arrays_of(panel)
+    np.savez(tmp_path / "series.npz", **arrays)
+    for one in (*panel.series, *series_files.read(tmp_path / "series.npz").series):
+        own = table.index[(table.shop == one.name) & table.sales.notna()] + 1
+        assert [one.file_row(row) for row in range(len(one))] == own.tolist()
+    whole = inspection.inspect(split(panel, CONFIG).parts[1]).rows
+    assert (whole.first, whole.last, whole.count) == (own[0], own[-1], 40)
 
 
 def test_polars_frames_do_as_well():
@@ -104,7 +143,7 @@ def test_a_real_polars_frame_gives_the_same_series():
     single = tables.read_frame(dates)
     assert (single.times == DAYS).all() and len(single) == 40
     holes = dates.with_columns(polars.when(polars.col("v") != 3).then(polars.col("v")).alias("v"))
-    with pytest.raises(SeqlabError, match="1 missing values, the first in row 4"):
+    with pytest.raises(SeqlabError, match=r"1 missing values, the first in row 4 \(2024-01-04\)"):
         tables.read_frame(holes)
 
 
@@ -120,11 +159,11 @@ REFUSED = {
     ),
     "a hole in what is known ahead": (
         lambda t: t.assign(promo=t.promo.where(t.day != "2024-02-10")),
-        r"row 41, column 'promo': no value, 1 in all, at steps ahead 1\.",
+        r"row 41 \(2024-02-10\), column 'promo': no value, 1 in all, at steps ahead 1\.",
     ),
     "holes in what is known ahead and before": (
         lambda t: t.assign(promo=t.promo.where(~t.day.isin(["2024-01-09", "2024-02-11"]))),
-        r"row 9, column 'promo': no value, 2 in all, at steps ahead 2\.",
+        r"row 9 \(2024-01-09\), column 'promo': no value, 2 in all, at steps ahead 2\.",
     ),
     "an infinite value": (
         lambda t: t.assign(sales=t.sales.where((t.shop != "b") | (t.day != "2024-01-03"), np.inf)),

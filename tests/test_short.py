@@ -53,6 +53,37 @@ def test_targets_are_values_each_in_one_part_and_padding_repeats_the_first():
     assert not real(short.train)[0, :-2].any() and real(short.test)[0].all()
 
 
+@pytest.mark.parametrize("difference", ["none", "season"])
+@pytest.mark.parametrize("scaling", ["window", "recent", "mean"])
+def test_a_window_is_measured_by_its_values_and_not_by_padding(scaling, difference):
+    """A window of padding and three values is scaled as the three values alone are."""
+    rng = np.random.default_rng(0)
+    season = 2 if difference == "season" else None
+    series = [Series(f"s{n}", 100 + rng.normal(size=n).cumsum(), season=season) for n in (90, 14)]
+    config = dataclasses.replace(CONFIG, scaling=scaling, difference=difference)
+    data = split(Panel("p", tuple(series)), config)
+    alone = data.parts[1]
+    inputs, targets = alone.train.raw()
+    pads = (~real(alone.train)).sum(axis=1)
+    assert pads.max() >= 4 and len(set(pads)) > 1
+    for windows, offset in ((alone.train, 0), (data.train, len(data.parts[0].train))):
+        own = np.arange(len(pads)) + offset
+        given, asked = windows.batch(own)[:2]
+        np.testing.assert_allclose(windows.restore(own, asked), targets, rtol=1e-5)
+        scales = windows.scaler_of(own).scale(inputs)
+        for w, pad in enumerate(pads):
+            kept = inputs[w, pad:]
+            assert scales[w] == pytest.approx(alone.scaler.scale(kept), rel=1e-6)
+            if scaling != "recent":  # whose half is of the whole window
+                expected = alone.scaler.inputs(kept)
+                np.testing.assert_allclose(
+                    given["past"][w, pad:, :1], expected, rtol=1e-4, atol=1e-5
+                )
+    copied = data.train.copied(np.array([offset]), 4)  # as a forecast on its own output has it
+    first = data.train.scaler_of(np.array([offset])).scale(inputs[:1])
+    np.testing.assert_array_equal(copied.scaler_of(slice(None)).scale(copied.raw()[0]), first)
+
+
 def test_the_network_is_told_which_rows_are_padding():
     data = split(PANEL, CONFIG)
     given = data.train.given(slice(None))["past"]

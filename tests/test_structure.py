@@ -40,6 +40,7 @@ ORDER = [
         "series",
         "sequences",
         "_even_times",
+        "_time_zones",
         "table_files",
         "scaling",
         "chunks",
@@ -162,7 +163,7 @@ LIGHT = [
     "datasets",
     "splits",
 ]
-LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times"]
+LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times", "_time_zones"]
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]

@@ -139,6 +139,26 @@ def test_words_that_pandas_takes_for_the_year_1_are_words(tmp_path, words):
     assert series.times[0] == pd.Timestamp(DAYS[0])
 
 
+ZONES = [(" UTC", " EST"), ("+00", "-05"), ("+01", "+02"), (" EST", " EDT"), ("Z", "+01:00")]
+
+
+@pytest.mark.parametrize("clock", [" 00:00", "T00:00:00", " 00", " 12:00:00.5"])
+@pytest.mark.parametrize(("one", "other"), ZONES)
+@pytest.mark.parametrize("row", [2, 9])
+def test_times_of_two_zones_are_named(tmp_path, one, other, clock, row):
+    times = [f"{day}{clock}{one if i < row else other}" for i, day in enumerate(DAYS)]
+    found = refusal(tmp_path, table(times, VALUES))
+    expected = f"'{times[row]}' is of another time zone than '{times[0]}'. Write all times in one"
+    assert found.startswith(f"row {row + 1}, column 'day': {expected}")
+
+
+@pytest.mark.parametrize("ends", [("Z", "+00:00"), (" UTC", " GMT"), (" AM", " PM"), ("", "")])
+def test_what_only_looks_like_two_zones_is_none(tmp_path, ends):
+    times = [f"{day} 09:00{ends[i % 2]}" for i, day in enumerate(DAYS)]
+    series = read(tmp_path, table(times, VALUES), missing="drop")
+    assert series.times is not None and len(series) == 10
+
+
 @pytest.mark.parametrize("zone", ["", "T00:00:00Z", " 12:00:00+01:00"])
 @pytest.mark.parametrize("years", [range(1500, 1510), range(1672, 1682), range(2255, 2265)])
 def test_years_out_of_range_are_named(tmp_path, years, zone):
@@ -180,7 +200,7 @@ REFUSALS = {
     ),
     "missing": (
         table(DAYS, changed(VALUES, r3="", r4="NA", r9="")),
-        "column 'sales': 3 missing values, the first in row 3. Use --missing interpolate",
+        "column 'sales': 3 missing values, the first in row 3 (2024-01-03). Use --missing interpolate",
     ),
     "all missing": (table(DAYS, [""] * 10), "column 'sales' holds no values"),
     "infinite": (table(DAYS, changed(VALUES, r5="-inf")), "row 5, column 'sales': infinite value"),
