@@ -49,7 +49,7 @@ def _percent(values):
 
 
 def _airline_lags(lags, cut):
-    """Least squares on so many logarithms, fitted to the rows before the cut; of the two years behind it."""
+    """Least squares on so many logarithms, fitted to the rows before a cut; of two years behind it."""
     logs = np.log(datasets.airline().values[: cut + 24])
     windows = np.lib.stride_tricks.sliding_window_view(logs, lags + 6)
     known, asked = windows[: cut - lags - 5], windows[cut - lags :]
