@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,14 +39,14 @@ def free_ports(count):
 
 
 def signalled(index, ports, place, chosen, step):
-    """In the child: one of the workers; the chosen one has a signal in the middle of this step."""
+    """In the child: one of the workers; the chosen ones have a signal in the middle of this step."""
     as_worker(index, ports, place)
     from small import signal_in
 
     from seqlab import train
 
     train.CHUNK = 10
-    if index == chosen:
+    if index in chosen:
         signal_in(step, pytest.MonkeyPatch(), signal.SIGTERM)
 
 
@@ -210,10 +211,57 @@ def test_workers_that_are_killed_and_started_again(tmp_path, record_property):
 
 def end_in(place, config, chosen, step, reached):
     """Both end after a step in whose middle one of them has a signal."""
-    with Workers(place, (config, config), chosen, step, trouble=signalled) as workers:
+    with Workers(place, (config, config), (chosen,), step, trouble=signalled) as workers:
         ends = workers.end()
     assert [status for status, _ in ends] == [143, 143], ends
     assert workers.trainings[0].step() == reached
+
+
+@contextmanager
+def halting(trainings, chance):
+    """Inside, one or the other stands still now and then, as on a machine that is too busy."""
+    over = threading.Event()
+
+    def halt():
+        while not over.wait(0.15 * chance.random() ** 2):
+            process = trainings[chance.integers(len(trainings))]
+            if trainings[0].step() >= 0:  # or the whole start takes longer
+                process.send(signal.SIGSTOP)
+                time.sleep(0.3 * chance.random() ** 2)
+                process.send(signal.SIGCONT)
+
+    thread = threading.Thread(target=halt)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_signals_in_any_step_of_workers_that_stand_still(tmp_path, record_property):
+    """To one of two, or to both, and then to the end; SEQLAB_SIGNALS=200 in place of a few."""
+    (tmp_path / "whole").mkdir()
+    _, *whole = trained_by_two(tmp_path / "whole", DROPPED)
+    count = int(os.environ.get("SEQLAB_SIGNALS", "3"))
+    for number in range(count):
+        place, chance = tmp_path / str(number), np.random.default_rng(number)
+        place.mkdir()
+        chosen = [(0,), (1,), (0, 1)][number % 3]
+        step = int(chance.integers(1, 19))
+        with (
+            Workers(place, (DROPPED, DROPPED), chosen, step, trouble=signalled) as workers,
+            halting(workers.trainings, chance),
+        ):
+            ends = workers.end()
+        assert [status for status, _ in ends] == [143, 143], (number, ends)
+        finish(place, DROPPED)
+        for i, values in enumerate(whole):
+            for mine, wanted in zip(weights(place / f"worker-{i}.npz"), values, strict=True):
+                np.testing.assert_array_equal(mine, wanted)
+    record_property(
+        "faults", f"{count} SIGTERM in any step of workers that stand still now and then"
+    )
 
 
 @pytest.mark.parametrize(
