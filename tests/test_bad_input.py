@@ -87,7 +87,7 @@ FILES = {
     ),
     "some with a zone": (
         table([f"{d}T00:00{'+01:00' if d == DAYS[4] else ''}" for d in DAYS]),
-        *("row 5, column 'day'", "'2024-01-05T00:00+01:00' is not a time like the others"),
+        *("row 5, column 'day'", "'2024-01-05T00:00+01:00' is of another time zone"),
     ),
     "too few": (
         table(),
