@@ -28,13 +28,10 @@ def make_config(options: Namespace) -> Config:
     check_kind(options)
     if is_images(options):
         return make_image_config(options, _given(options))
-    model = options.model or ("bidirectional" if options.bidirectional else "stacked")
-    if options.bidirectional and model != "bidirectional":
-        raise SeqlabError(f"`--bidirectional` contradicts --model {model}: leave out one of them")
     return Config(
         make_data_config(options),
         ModelConfig(
-            model,
+            _model(options),
             options.cell,
             options.layers,
             options.hidden,
@@ -47,6 +44,20 @@ def make_config(options: Namespace) -> Config:
         ),
         make_train_config(options),
     )
+
+
+def _model(options: Namespace) -> str:
+    """The network, which other options may mean, too."""
+    asked = {}
+    if options.bidirectional:
+        asked["--bidirectional"] = "bidirectional"
+    if getattr(options, "decoder", False):
+        asked["--strategy encoder-decoder"] = "encoder_decoder"
+    model: str = options.model or next(iter(asked.values()), "stacked")
+    for option, name in asked.items():
+        if name != model:
+            raise SeqlabError(f"`{option}` contradicts --model {model}: leave out one of them")
+    return model
 
 
 def make_train_config(options: Namespace) -> TrainConfig:

@@ -69,11 +69,17 @@ def _network(to: argparse.ArgumentParser) -> None:
     to.add_argument("--out", metavar="DIR", help="the run folder; default: a new one in runs/")
 
 
+DECODER = "encoder-decoder"
+
+
 class _Strategy(argparse.Action):
     """One option with two meanings, told apart by its value: of forecasts, and of devices."""
 
     def __call__(self, _: Any, options: Any, value: Any, __: Any = None) -> None:
-        setattr(options, "spread" if value in SPREADS else "strategy", value)
+        if value == DECODER:  # which is a network of its own, and gives the horizon at once
+            options.decoder = True
+        else:
+            setattr(options, "spread" if value in SPREADS else "strategy", value)
 
 
 def add_data_options(to: argparse.ArgumentParser, spreads: tuple[str, ...] = ()) -> None:
@@ -114,7 +120,7 @@ def add_data_options(to: argparse.ArgumentParser, spreads: tuple[str, ...] = ())
     to.add_argument(
         "--strategy",
         action=_Strategy,
-        choices=(*STRATEGIES, *spreads),
+        choices=(*STRATEGIES, *([DECODER] if spreads else []), *spreads),
         default="direct",
         help="the horizon at once, or step by step on its own output; default: direct"
         + ("; and on what to train (docs/distributed.md); default: auto" if spreads else ""),

@@ -175,6 +175,10 @@ def test_a_plot_is_a_png(refused, command):
         (["--seed", "2147483648"], ["--seed", "2**31 - 1", "Received: '2147483648'"]),
         (["--window", "1"], ["`window`", "at least 2", "Received: 1"]),
         (["--bidirectional", "--model", "stacked"], ["--bidirectional", "--model stacked"]),
+        (
+            ["--strategy", "encoder-decoder", "--model", "stacked"],
+            ["--strategy encoder-decoder", "--model stacked"],
+        ),
         (["--layer-count", "2"], ["--layer-count", "--help"]),
     ],
 )

@@ -193,6 +193,14 @@ def test_interrupt_keeps_a_checkpoint_and_resume_goes_on(tmp_path):
     assert runs.load(tmp_path / "cut").history["step"][-1] == 4000
 
 
+def test_a_strategy_may_be_a_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "train sin --strategy encoder-decoder --horizon 3 --steps 5 --quiet --out run"
+    assert cli.main(words.split()) == 0
+    config = runs.load("run").config
+    assert config.model.model == "encoder_decoder" and config.data.strategy == "direct"
+
+
 def test_options_reach_the_config():
     text = (
         "train sin --model bidirectional --cell gru --layers 3 --hidden 7 --dropout 0.2 --window 5"
