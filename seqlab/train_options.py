@@ -192,6 +192,8 @@ def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--warm-up", type=share, metavar="S", help="share of steps; of cosine: 0.05")
     to.add_argument("--momentum", type=share, default=0.0, metavar="M", help="of sgd and rmsprop")
     to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
+    to.add_argument("--l1", type=rate, metavar="L", help="times sum(|w|) of kernels; default: none")
+    to.add_argument("--l2", type=rate, metavar="L", help="times sum(w^2) / 2; default: none")
     to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")
     to.add_argument("--precision", choices=PRECISIONS, default="float32", help="default: float32")
     to.add_argument("--keep", type=whole, default=3, metavar="N", help="checkpoints; default: 3")
