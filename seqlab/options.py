@@ -16,7 +16,7 @@ __all__ = ["make_config", "make_data_config", "make_search", "make_train_config"
 TRAINING = (
     *("steps", "epochs", "batch", "optimizer", "learning_rate", "schedule", "decay", "staircase"),
     *("momentum", "weight_decay", "l1", "l2", "ema", "precision", "precise_bn", "warm_up"),
-    *("keep", "seed"),
+    *("clip", "evaluations", "patience", "keep", "seed"),
 )
 
 
@@ -151,7 +151,8 @@ def _words(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag]
-    return [flag, *map(str, value if isinstance(value, tuple) else (value,))]
+    values = value if isinstance(value, tuple) else (value,)
+    return [flag, *("none" if v is None else str(v) for v in values)]
 
 
 def _shown(source: str) -> str:
