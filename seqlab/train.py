@@ -16,7 +16,7 @@ import numpy as np
 from seqlab import runs
 from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
-from seqlab._leftovers import discard, sweep
+from seqlab._leftovers import discard, put_aside, sweep
 from seqlab._lock import alone
 from seqlab._lost import together
 from seqlab._replicas import ONE
@@ -79,7 +79,11 @@ def start(
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
-    """Go on from a run's newest checkpoint; the result is that of a run without interruption."""
+    """Go on from a run's newest checkpoint; the result is that of a run without interruption.
+
+    A finished model that is damaged is made again.
+    """
+    put_aside(run)
     return run if run.finished else _train(run, run.split, callbacks)
 
 
