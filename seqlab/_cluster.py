@@ -15,7 +15,7 @@ from typing import Any
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["Cluster", "chief", "meet", "of_environment"]
+__all__ = ["Cluster", "chief", "meet", "of_environment", "refuse_workers"]
 
 WAIT = 300.0  # seconds for all workers to come, unless the variable below says another number
 PATIENCE = "SEQLAB_WAIT"
@@ -58,6 +58,18 @@ def of_environment(strategy: str) -> Cluster | None:
             " on the first host, with the index 1 on the second"
         )
     return found if found is not None and len(found.addresses) > 1 else None
+
+
+def refuse_workers() -> None:
+    """Refuse to search where every worker would do so by itself.
+
+    Raises:
+        SeqlabError: ``TF_CONFIG`` names several.
+    """
+    if of_environment("auto") is not None:
+        raise SeqlabError(
+            "TF_CONFIG names several workers, and a search runs on one machine. Unset TF_CONFIG for it"
+        )
 
 
 def chief(strategy: str) -> bool:

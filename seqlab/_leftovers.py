@@ -1,12 +1,16 @@
 """What a process leaves behind that was killed while it wrote, or refused before its first checkpoint."""
 
 import re
+import sys
+import zipfile
+import zlib
 from contextlib import suppress
+from pathlib import Path
 
 from seqlab import runs
 from seqlab.runs import Run
 
-__all__ = ["discard", "sweep"]
+__all__ = ["discard", "put_aside", "sweep"]
 
 HALF = re.compile(r"\.(model|history|metrics)-\d+\.(keras|csv|json)")  # of runs.written
 FIRST = ("config.json", runs.COPY, "checkpoints/lock")  # what a run begins with
@@ -17,6 +21,25 @@ def sweep(run: Run) -> None:
     for path in run.path.glob(".*"):
         if HALF.fullmatch(path.name):
             path.unlink()
+
+
+def put_aside(run: Run) -> None:
+    """Rename a model.keras that a power cut has damaged, so that it is made again of the checkpoints."""
+    path = run.path / "model.keras"
+    if not path.is_file() or _is_whole(path):
+        return
+    path.replace(path.with_name("model.keras.damaged"))
+    said = f"{path}: cannot be read. It is made again from the run's checkpoints"
+    print(said, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _is_whole(path: Path) -> bool:
+    """By the checksums of its entries, which needs no TensorFlow."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        return False
 
 
 def discard(run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from seqlab import image_commands
 from seqlab._cluster import chief, of_environment
+from seqlab._leftovers import put_aside
 from seqlab._signals import Interrupted, number_of
 from seqlab._told import told
 from seqlab.config import Config
@@ -37,6 +38,7 @@ def train_run(
     if not chief(config.train.strategy):
         return _follow(config)
     run = _begun(config, out, resume)
+    put_aside(run)  # a new run has none
     if _finished(run, config.train.strategy):
         say(*([] if quiet else [f"{run.path}: finished already; nothing to resume"]))
         return run

@@ -2,8 +2,21 @@
 
 import argparse
 import math
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["finite", "keras_file", "level", "natural", "picture", "rate", "share", "whole"]
+__all__ = [
+    "bound",
+    "finite",
+    "keras_file",
+    "level",
+    "limit",
+    "natural",
+    "picture",
+    "rate",
+    "share",
+    "whole",
+]
 
 
 def whole(text: str) -> int:
@@ -44,6 +57,23 @@ def rate(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a positive number. Received: {text!r}")
     return value
+
+
+def bound(text: str) -> float | None:
+    """An argument that must be a positive number, or ``none`` for no bound."""
+    return None if text == "none" else _or_none(rate, text)
+
+
+def limit(text: str) -> int | None:
+    """An argument that must be a positive integer, or ``none`` for no end of them."""
+    return None if text == "none" else _or_none(whole, text)
+
+
+def _or_none(kind: Callable[[str], Any], text: str) -> Any:
+    try:
+        return kind(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(str(error).replace(". R", ", or none. R", 1)) from None
 
 
 def finite(text: str) -> float:

@@ -1,6 +1,8 @@
 """The command line: parse, call, print. Nothing heavy is imported before the arguments are right."""
 
 import argparse
+import errno
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -45,6 +47,8 @@ MEMORY = (
     "there is not enough memory for that. Use a smaller --hidden, --layers, --batch or --window,"
     " or a machine with more"
 )
+FULL = "No space left on device"  # as the system says it; TensorFlow takes it for a lack of memory
+ROOM = "no space is left on the disk. Free some, and go on; a training by --resume"
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,14 +91,24 @@ def guarded(name: str, command: Callable[[], None]) -> int:
         return 0
     except OSError as error:  # what no command foresaw: a full disk, a name that is too long
         what = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: error: {what}{error.strerror or error}", file=sys.stderr)  # noqa: T201
+        said = ROOM if error.errno == errno.ENOSPC else error.strerror or error
+        print(f"{name}: error: {what}{said}", file=sys.stderr)  # noqa: T201
         return 2
     except Exception as error:
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
-        print(f"{name}: error: {MEMORY}", file=sys.stderr)  # noqa: T201
+        print(f"{name}: error: {_lacking(error)}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+def _lacking(error: Exception) -> str:
+    """Memory, or room on a disk, whose file TensorFlow names before a semicolon."""
+    said = str(error)
+    if FULL not in said:
+        return MEMORY
+    found = re.search(r"(/[^;\n]*); " + FULL, said)
+    return f"{found[1]}: {ROOM}" if found else ROOM
 
 
 def parser() -> argparse.ArgumentParser:

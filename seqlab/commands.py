@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
-from seqlab._cluster import of_environment
+from seqlab._cluster import refuse_workers
 from seqlab._signals import Interrupted, number_of
 from seqlab._train_run import progress, train_run
 from seqlab.errors import SeqlabError
@@ -33,10 +33,7 @@ __all__ = [
 def tune(options: Namespace) -> None:
     """``seqlab tune``: a search for options, and a run with the best of them."""
     config, searched = make_search(options)
-    if of_environment("auto") is not None:
-        raise SeqlabError(
-            "TF_CONFIG names several workers, and a search runs on one machine. Unset TF_CONFIG for it"
-        )
+    refuse_workers()
     from seqlab import _parts, tuning
     from seqlab.datasets import load
 

@@ -7,6 +7,7 @@ import numpy as np
 from rich.table import Table
 
 from seqlab.anatomy import Anatomy
+from seqlab.config import Config
 from seqlab.options import train_command
 from seqlab.report import number, table
 
@@ -30,7 +31,7 @@ def anatomy_tables(found: Anatomy) -> Iterable[Table | str]:
     yield f"{found.count:,} numbers in {len(found.variables)} variables"
     yield table(("origin", ""), list(_origin(found)))
     if run.config.kind == "series":
-        yield f"Again: {train_command(run.config)}"
+        yield f"Again: {_again(run.config)}"
     if found.other:
         yield f"Made elsewhere: {'; '.join(found.other)}. The same command may give other bits here."
     saved = [
@@ -41,6 +42,13 @@ def anatomy_tables(found: Anatomy) -> Iterable[Table | str]:
     yield from (f"Cannot be used: {problem}" for problem in found.problems)
     if not found.problems:
         yield "Everything can be read, and the data are those that the run was trained on."
+
+
+def _again(config: Config) -> str:
+    """What repeats a run of series."""
+    if config.data.layout != "steps":
+        return f"in Python, for `seqlab train` has no layout {config.data.layout}"
+    return train_command(config)
 
 
 def _origin(found: Anatomy) -> Iterator[tuple[str, str]]:

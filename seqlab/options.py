@@ -15,7 +15,8 @@ __all__ = ["make_config", "make_data_config", "make_search", "make_train_config"
 # Options that are fields of TrainConfig, whose defaults are theirs.
 TRAINING = (
     *("steps", "epochs", "batch", "optimizer", "learning_rate", "schedule", "decay", "staircase"),
-    *("momentum", "weight_decay", "ema", "precision", "precise_bn", "warm_up", "keep", "seed"),
+    *("momentum", "weight_decay", "l1", "l2", "ema", "precision", "precise_bn", "warm_up"),
+    *("clip", "evaluations", "patience", "keep", "seed"),
 )
 
 
@@ -161,7 +162,8 @@ def _words(name: str, value: Any) -> list[str]:
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, bool):
         return [flag]
-    return [flag, *map(str, value if isinstance(value, tuple) else (value,))]
+    values = value if isinstance(value, tuple) else (value,)
+    return [flag, *("none" if v is None else str(v) for v in values)]
 
 
 def _shown(source: str) -> str:

@@ -108,7 +108,8 @@ class Run:
             return load_model(self.path / "model.keras")
         except SeqlabError as error:
             raise SeqlabError(
-                f"{self.path}/model.keras: damaged, or of another version: {error}. Train the run again"
+                f"{self.path}/model.keras: damaged, or of another version: {error}."
+                " Make it again from its checkpoints: the same command with --resume"
             ) from error
 
     @property

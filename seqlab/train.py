@@ -5,6 +5,7 @@ chunk as one of its steps; inside, a loop in the graph takes an optimizer step p
 own ``train_step``. For small models most of the time of a step is the hand-over of its batch.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from seqlab import runs
 from seqlab._batch_norm import Statistics
 from seqlab._gradients import explain, finite
-from seqlab._leftovers import discard, sweep
+from seqlab._leftovers import discard, put_aside, sweep
 from seqlab._lock import alone
 from seqlab._lost import together
 from seqlab._replicas import ONE
@@ -78,7 +79,11 @@ def start(
 
 
 def resume(run: Run, callbacks: Sequence[Any] = ()) -> Run:
-    """Go on from a run's newest checkpoint; the result is that of a run without interruption."""
+    """Go on from a run's newest checkpoint; the result is that of a run without interruption.
+
+    A finished model that is damaged is made again.
+    """
+    put_aside(run)
     return run if run.finished else _train(run, run.split, callbacks)
 
 
@@ -233,9 +238,22 @@ def _kept(run: Run, data: Parts, callbacks: Sequence[Any], folder: Path) -> Any:
             discard(run)
             raise
         write_history(table, history)
-        with runs.written(run.path / "model.keras") as temporary:
-            model.save(temporary)
+        _save(model, run.path / "model.keras")
     return model
+
+
+def _save(model: Any, path: Path) -> None:
+    """The finished model: it has its name when it is on the disk, for that name says that it is whole."""
+    try:
+        with runs.written(path) as temporary:
+            model.save(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise SeqlabError(
+            f"{path}: cannot be written: {error.strerror or error}. Free some space, and go on with"
+            " --resume; checkpoints are whole"
+        ) from error
 
 
 def _train(run: Run, data: Parts, callbacks: Sequence[Any]) -> Run:

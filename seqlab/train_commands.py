@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab import image_commands
-from seqlab._cluster import chief
+from seqlab._cluster import chief, refuse_workers
 from seqlab._told import told
 from seqlab.commands import draw, show, train_run
 from seqlab.config import Config
@@ -107,6 +107,7 @@ def _find_rate(config: Config, options: Namespace) -> None:
     given = [f"--{name}" for name in RUNS if getattr(options, name)]
     if given:
         raise SeqlabError(f"--find-rate trains no run: leave out {', '.join(given)}")
+    refuse_workers()
     from seqlab.run_data import parts
 
     data = parts(config)[1]

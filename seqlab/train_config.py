@@ -40,13 +40,15 @@ class TrainConfig:
     precise_bn: int | None = None  # rows whose statistics batch normalisation is evaluated with
     warm_up: float | None = None  # share of steps to rise in; None: as the schedule does
     keep: int = 3  # newest checkpoints that stay on disk; each has the best weights, too
+    l1: float | None = None  # times the sum of |w| of all kernels, added to the loss of training
+    l2: float | None = None  # times half the sum of their squares, TensorFlow 1's meaning
     strategy: str = "auto"  # of devices and workers; see docs/distributed.md
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "patience", "precise_bn"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name), most=MOST_STEPS)
-        for name in ("clip", "decay", "weight_decay"):
+        for name in ("clip", "decay", "weight_decay", "l1", "l2"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name), float)
         check_positive("batch", self.batch)

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from seqlab import recipes
-from seqlab.arguments import level, natural, picture, rate, share, whole
+from seqlab.arguments import bound, level, limit, natural, picture, rate, share, whole
 from seqlab.augmentation import CHAINS
 from seqlab.config import (
     CELLS,
@@ -198,8 +198,28 @@ def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--warm-up", type=share, metavar="S", help="share of steps; of cosine: 0.05")
     to.add_argument("--momentum", type=share, default=0.0, metavar="M", help="of sgd and rmsprop")
     to.add_argument("--weight-decay", type=rate, metavar="W", help="decoupled; default: none")
+    to.add_argument("--l1", type=rate, metavar="L", help="times sum(|w|) of kernels; default: none")
+    to.add_argument("--l2", type=rate, metavar="L", help="times sum(w^2) / 2; default: none")
     to.add_argument("--ema", type=share, metavar="D", help="evaluate a moving average of weights")
     to.add_argument("--precision", choices=PRECISIONS, default="float32", help="default: float32")
+    to.add_argument(
+        "--clip",
+        type=bound,
+        metavar="NORM",
+        help="bound on the gradient's norm, or none; default: 1, images none",
+    )
+    to.add_argument(
+        "--evaluations",
+        type=whole,
+        metavar="N",
+        help="how often to evaluate and write a checkpoint; default: 20, with a recipe its epochs",
+    )
+    to.add_argument(
+        "--patience",
+        type=limit,
+        metavar="N",
+        help="evaluations that learn by heart before the end, or none; default: 8, recipes none",
+    )
     to.add_argument("--keep", type=whole, default=3, metavar="N", help="checkpoints; default: 3")
     to.add_argument("--quiet", action="store_true", help="print nothing but errors")
 

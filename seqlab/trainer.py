@@ -7,6 +7,7 @@ import numpy as np
 
 from seqlab._average import Average
 from seqlab._batch_norm import Statistics, normals
+from seqlab._penalties import Penalty, penalty
 from seqlab._replicas import ONE, One
 from seqlab._sides import sides
 from seqlab._tensorflow import keras, tf
@@ -29,7 +30,8 @@ class Trainer(keras.Model):
         total_steps: for callbacks that show progress.
         average: of the weights, which evaluation then uses; None for none.
         statistics: of batch normalisation, taken anew before evaluation; None for moving ones.
-        penalty: the mean of what regularisers and the like add to the loss; None where nothing does.
+        own: what `l1` and `l2` add to the loss, beside what regularisers of layers do; None for nothing.
+        penalty: the mean of what all of them and the like add to the loss; None where nothing does.
         spread: the devices and workers that it runs on.
         batch: rows of a step on all of them.
         asked: whether to end after the present step; a variable, so that steps under way see it.
@@ -38,6 +40,7 @@ class Trainer(keras.Model):
     total_steps: int = 0
     average: Average | None = None
     statistics: Statistics | None = None
+    own: Penalty | None = None
     penalty: Any = None
     spread: One = ONE
     batch: int = 0
@@ -77,6 +80,11 @@ class Trainer(keras.Model):
         """Take in the weights, if they have moved since the last time."""
         if self.average is not None:
             self.average.update(self.optimizer.iterations, moved)
+
+    @property
+    def losses(self) -> list[Any]:
+        """Keras' own, and that of `l1` and `l2`, which Keras then shares out among replicas likewise."""
+        return [*super().losses, *([] if self.own is None else [self.own()])]
 
     @property
     def moving(self) -> list[Any]:
@@ -144,6 +152,7 @@ def make_trainer(
     """
     trainer = Trainer(task.model.input, task.model.output, name="trainer")
     trainer.total_steps, trainer.batch = steps, config.batch
+    trainer.own = penalty(trainer, config)
     optimizer = make_optimizer(config, steps, epoch)
     trainer.compile(optimizer, task.loss, metrics=list(task.metrics) or None, jit_compile=False)
     if config.weight_decay is not None:

@@ -225,8 +225,11 @@ def test_a_batch_has_a_row_for_each_and_a_loss_is_a_mean(monkeypatch):
         two.check(8, keras.losses.MeanSquaredError(reduction="sum"))
 
 
-def test_a_search_is_not_shared_out(monkeypatch, capsys):
-    told(monkeypatch, {"cluster": TWO, "task": task()})
-    assert cli.main(["tune", "sin", "--trials", "1"]) == 2
+@pytest.mark.parametrize("words", ["tune sin --trials 1", "train sin --find-rate"])
+def test_a_search_is_not_shared_out(words, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    told(monkeypatch, {"cluster": TWO, "task": task(index=1)})
+    assert cli.main(words.split()) == 2
+    assert not list(tmp_path.iterdir())
     assert "a search runs on one machine" in capsys.readouterr().err
     assert _cluster.PATIENCE == "SEQLAB_WAIT"  # which docs/distributed.md names

@@ -32,6 +32,16 @@ def test_every_recipe_can_be_used(network, kind):
     assert train.epochs is None or train.evaluations == train.epochs
 
 
+def test_bounds_that_are_given_replace_those_of_a_recipe():
+    words = "train digits --model mlp --recipe best"
+    given = config(f"{words} --clip 0.5 --patience 4 --evaluations 3 --epochs 9").train
+    assert (given.clip, given.patience, given.evaluations, given.epochs) == (0.5, 4, 3, 9)
+    assert config(f"{words} --epochs 9").train.evaluations == 9
+    plain = config("train digits").train
+    assert (plain.clip, plain.patience, plain.evaluations) == (None, 8, 20)
+    assert config("train digits --patience none").train.patience is None
+
+
 def test_the_book_s_training():
     """Rows F5 and C2 of the chapters."""
     train = recipes.find("mlp", "chapter").train

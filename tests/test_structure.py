@@ -53,6 +53,7 @@ ORDER = [
         "_adam",
         "_sgd",
         "_gradients",
+        "_penalties",
         "_schedules",
         "_batch_norm",
         "_dropout",

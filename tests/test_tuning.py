@@ -72,6 +72,9 @@ def quick(monkeypatch):
         "my.csv --id shop --target sales --future promo price --calendar --look-back --test 30",
         "my.csv --wide --model segments --segment 5 --straight --learning-rate 0.003 --steps 7",
         "my.csv --loss quantile --levels 0.2 0.5 0.7 --weigh relative --transform log --season 12",
+        "sin --clip none --patience none --evaluations 7 --l1 0.01 --l2 0.5",
+        "sin --clip 0.25 --patience 3 --evaluations 1 --keep 1 --ema 0.9 --warm-up 0.2 --epochs 2",
+        "sin --optimizer sgd --momentum 0.5 --schedule exponential --decay 0.9 --staircase",
         "my.csv --model smoothed --scaling mean --loss asymmetric --under 3.5 --horizon 4 --batch 8",
     ],
 )
@@ -80,6 +83,39 @@ def test_the_command_that_is_printed_means_the_config(words, here):
     again = shlex.split(train_command(config, "out dir"))
     assert again[-2:] == ["--out", "out dir"]
     assert make_config(parsed(again[1:])) == config
+
+
+def test_every_option_of_a_training_is_one_of_the_command():
+    """But the layout, which is for Python: `seqlab inspect` says so."""
+    parser = cli.parser()
+    known = {
+        flag
+        for words in parser._subparsers._group_actions[0].choices["train"]._actions
+        for flag in words.option_strings
+    }
+    fields = {
+        f.name for part in (DataConfig, ModelConfig, TrainConfig) for f in dataclasses.fields(part)
+    }
+    flags = {
+        f"--{name.replace('_', '-')}": name for name in fields - {"source", "validate", "layout"}
+    }
+    assert not set(flags) - known
+    plain = dataclasses.replace(CONFIG, train=TrainConfig(clip=None, patience=None, evaluations=3))
+    assert make_config(parsed(shlex.split(train_command(plain))[1:])).train == plain.train
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--clip 0", "--clip: must be a positive number, or none. Received: '0'"),
+        ("--patience -1", "--patience: must be a positive integer, or none. Received: '-1'"),
+        ("--evaluations none", "--evaluations: must be a positive integer. Received: 'none'"),
+    ],
+)
+def test_bounds_that_are_none(words, said, capsys):
+    with pytest.raises(SystemExit):
+        parsed(["train", "sin", *words.split()])
+    assert said in capsys.readouterr().err
 
 
 def test_what_is_given_is_kept_and_the_rest_is_searched():

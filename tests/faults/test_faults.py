@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from nursery import EVERY, TINY, Training
 
+from seqlab import runs
+
 KILLS = int(os.environ.get("SEQLAB_KILLS", "10"))
 
 
@@ -38,6 +40,9 @@ def same(path, other):
     states = [dict(np.load(sorted(p.glob("checkpoints/step-*.npz"))[-1])) for p in (path, other)]
     for name in states[0].keys() | states[1].keys():
         np.testing.assert_array_equal(states[0][name], states[1][name], err_msg=name)
+    models = [runs.load(p).model.get_weights() for p in (path, other)]
+    for mine, wanted in zip(*models, strict=True):
+        np.testing.assert_array_equal(mine, wanted)
     assert (path / "history.csv").read_text() == (other / "history.csv").read_text()
     assert not list(path.glob("checkpoints/.*")), "something half-written stays"
 
@@ -202,14 +207,16 @@ def test_two_trainings_in_one_folder(whole, tmp_path, counted):
     counted("second training in the folder")
 
 
-def test_a_second_ctrl_c_ends_it_at_once(tmp_path, counted):
-    """In a step that would take ten minutes."""
+def test_a_second_ctrl_c_ends_it_at_once(whole, tmp_path, counted):
+    """In a step that would take ten minutes; what was there before it is gone on with."""
     with Training(tmp_path / "run", TINY, endless) as training:
         training.reach(0).process.join(0.5)
         training.send(signal.SIGINT).process.join(0.5)
         assert training.process.is_alive()
         training.send(signal.SIGINT)
         assert training.end()[0] == 130
+    assert training.step() == 0
+    assert finish(tmp_path / "run", whole) == ""
     counted("second Ctrl-C")
 
 
