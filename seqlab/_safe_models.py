@@ -28,7 +28,7 @@ MOST_MEMORY = (
 MULTIPLE, DENSEST = 64, 1100  # the latter is how far zlib can press
 # Layers that run code, call other programs' models, or read files that the config names.
 REFUSED = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
-REFUSED |= {"StringLookup", "IntegerLookup", "TextVectorization"}
+REFUSED |= {"IndexLookup", "StringLookup", "IntegerLookup", "TextVectorization"}
 NO_SIZES = ("seed", "shared_object_id", "start", "stop", "step")  # endings of keys of other numbers
 PLAIN = {"__keras_tensor__", "__slice__", "__tensor__", "__tuple__", "__ellipsis__", "__numpy__"}
 MODULES = re.compile(

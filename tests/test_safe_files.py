@@ -205,6 +205,10 @@ LAYERS = {
         layer("keras.layers", "TorchModuleWrapper", {"module": "x"}),
     ),
     "file reader": (
+        "kind IndexLookup",
+        layer("keras.layers", "IndexLookup", {"vocabulary": "/etc/passwd"}),
+    ),
+    "file reader of another name": (
         "kind StringLookup",
         layer("keras.layers", "StringLookup", {"vocabulary": "/etc/passwd"}),
     ),
