@@ -102,7 +102,9 @@ class Trainer(keras.Model):
         """Keras' own, of data and penalty; the penalty is noted."""
         total = super().compute_loss(x, y, y_pred, sample_weight, training)
         if self.penalty is not None:
-            self.penalty.update_state(sum(keras.ops.sum(loss) for loss in self.losses))
+            # By its rows, as the loss: shares of a batch may be of several processes, and not equal.
+            rows = keras.ops.shape(tf.nest.flatten(y_pred)[0])[0]
+            self.penalty.update_state(sum(keras.ops.sum(loss) for loss in self.losses), rows)
         return total
 
     def get_metrics_result(self) -> dict[str, Any]:
