@@ -159,12 +159,11 @@ def bands_ahead(
     most = None if far <= tested else max(_least(max(NOMINAL)), WORK // far)
     near = replace(windows, horizon=far)
     made, kind = bands(predictor, data, near, forecast[:, :far], most=most)
-    rest = ((0, 0), (0, asked - far))
-    longer = {
-        share: tuple(np.pad(end, rest, constant_values=np.nan) for end in ends)
-        for share, ends in made.items()
-    }
-    return longer, kind  # type: ignore[return-value]
+
+    def longer(end: np.ndarray) -> np.ndarray:
+        return np.pad(end, ((0, 0), (0, asked - far)), constant_values=np.nan)
+
+    return {share: (longer(low), longer(up)) for share, (low, up) in made.items()}, kind
 
 
 def missing(predictor: "Predictor", data: Split | PanelSplit, horizon: int) -> str:

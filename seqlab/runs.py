@@ -109,7 +109,8 @@ class Run:
         except SeqlabError as error:
             raise SeqlabError(
                 f"{self.path}/model.keras: damaged, or of another version: {error}."
-                " Make it again from its checkpoints: the same command with --resume"
+                " The same command with --resume makes a damaged one again from its checkpoints; train"
+                " the run again, if it is another version's"
             ) from error
 
     @property
