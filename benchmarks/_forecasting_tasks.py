@@ -123,8 +123,13 @@ def ett_short(folder, seed):
     panel = ett(folder, None)
     run, split = _trained(panel, short_data(panel), SHORT_MODEL, replace(SHORT_TRAINING, seed=seed))
     predictor = Predictor(run.model, split.test, SHORT_MODEL)
-    score = evaluate.with_intervals(evaluate.score(split, predictor(split.test)), predictor, split)
-    measures = {f"{100 * one.nominal:g} % hold, %": 100 * one.coverage for one in score.intervals}
+    plain = evaluate.score(split, predictor(split.test))
+    measures = {}
+    for adaptive in (False, True):
+        score = evaluate.with_intervals(plain, predictor, split, adaptive=adaptive)
+        for one in score.intervals:
+            name = f"{100 * one.nominal:g} %" + (", adaptive" if adaptive else "")
+            measures |= {f"{name}: hold, %": 100 * one.coverage, f"{name}: score": one.score}
     others = {name: {"MASE": values["mase"]} for name, values in score.baselines.items()}
     own = score.metrics["mase"]
     below = 100 * (1 - own / score.baselines["seasonal_naive"]["mase"])

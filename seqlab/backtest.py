@@ -15,7 +15,7 @@ from seqlab.cuts import test_rows
 from seqlab.datasets import Panel, PanelSplit, Series, Split, split
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.forecasts import agree
-from seqlab.intervals import NOMINAL, Bands, bands, held, missing, spread
+from seqlab.intervals import Bands, bands, held, missing, spread
 from seqlab.origins import tested
 from seqlab.runs import Run, written
 from seqlab.series_files import fingerprint
@@ -66,6 +66,7 @@ def backtest(
     rows: int | None = None,
     progress: Callable[[Sequence[Any]], Any] = iter,
     classical: bool = False,
+    adaptive: bool = False,
 ) -> Backtest:
     """Forecast from every `step`-th row on, over the test part or from another row on.
 
@@ -81,14 +82,21 @@ def backtest(
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
         classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
+        adaptive: whether conformal intervals learn from the truths that are known at each origin.
 
     Raises:
         SeqlabError: the run is not finished; rows that do not suffice, or that the network knows; runs
-            that differ in their series, horizons or origins; with `classical`, without statsforecast.
+            that differ in their series, horizons or origins; with `classical`, without statsforecast;
+            with `adaptive`, intervals that are not conformal, or of networks that are trained anew.
     """
     check_choice("retrain", retrain, RETRAIN)
     if (retrain == "sliding") != (rows is not None):
         raise SeqlabError("`rows` is the length of a sliding training part: give both, or neither")
+    if adaptive and retrain != "never":
+        raise SeqlabError(
+            "intervals learn from earlier errors of one network, and --retrain has one for each origin."
+            " Leave out --adaptive or --retrain"
+        )
     if classical:
         check_there()  # before anything is trained
     runs = [run] if isinstance(run, Run) else list(run)
@@ -97,7 +105,12 @@ def backtest(
     _same(runs, every)
     origins, data = every[0], runs[0].split
     at_rows = tested(data, runs[0].config, origins)
-    found = [_forecasts(one, origins, retrain, rows, progress) for one in runs]
+    found = [
+        _retrained(one, origins, rows, progress)
+        if retrain != "never"
+        else _forecasts(one, origins, adaptive)
+        for one in runs
+    ]
     forecast, made, kind = _mean(found)
     score = evaluate.score(at_rows, forecast, classical)
     # One network is asked for all its quantiles; of several, or one for each origin, there are intervals.
@@ -121,17 +134,14 @@ class _Forecasts:
     predictor: Any = None
 
 
-def _forecasts(
-    run: Run, origins: Sequence[np.ndarray], retrain: str, rows: int | None, progress: Any
-) -> _Forecasts:
+def _forecasts(run: Run, origins: Sequence[np.ndarray], adaptive: bool) -> _Forecasts:
+    """Of the run's own network."""
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    if retrain != "never":
-        return _retrained(run, origins, rows, progress)
     windows = tested(run.split, run.config, origins).test
     predictor = Predictor(run.model, run.split.train, run.config.model)
     values = predictor(windows)
-    made, kind = bands(predictor, run.split, windows, values, NOMINAL)
+    made, kind = bands(predictor, run.split, windows, values, adaptive=adaptive)
     return _Forecasts(values, made, kind, predictor=predictor)
 
 

@@ -145,9 +145,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _classical(to: argparse.ArgumentParser) -> None:
+def _scored(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--classical", action="store_true", help="ETS and ARIMA among the baselines; takes a while"
+    )
+    to.add_argument(
+        "--adaptive", action="store_true", help="conformal intervals learn from earlier errors"
     )
 
 
@@ -158,7 +161,7 @@ def _runs(to: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(to: argparse.ArgumentParser) -> None:
-    _classical(to)
+    _scored(to)
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument("--data-dir", metavar="DIR", help="where the images of the run are now")
     for name in METRICS:
@@ -170,7 +173,7 @@ def _evaluate(to: argparse.ArgumentParser) -> None:
 
 
 def _backtest(to: argparse.ArgumentParser) -> None:
-    _classical(to)
+    _scored(to)
     _runs(to)
     to.add_argument(
         "--start", metavar="N|TIME", help="rows at the end, or when; default: the run's test part"

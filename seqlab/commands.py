@@ -82,7 +82,7 @@ def evaluate(options: Namespace) -> None:
         return
     if options.data_dir:
         raise SeqlabError(f"`--data-dir` is for images, and {run.path} is of series. Leave it out")
-    score = evaluate_run(run, options.classical)
+    score = evaluate_run(run, options.classical, options.adaptive)
     names = tuple(options.metrics or METRICS)
     pictures = [] if options.plot is None else draw(run, score, _file(options.plot))
     if options.json:
@@ -111,6 +111,7 @@ def backtest(options: Namespace) -> None:
         options.rows,
         iter if quiet else tracked,
         options.classical,
+        options.adaptive,
     )
     run, name = runs[0], "backtest" if len(runs) == 1 else "backtest-mean"
     path = Path(options.csv) if options.csv else run.path / f"{name}.csv"

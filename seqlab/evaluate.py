@@ -143,10 +143,11 @@ class Score:
         }
 
 
-def evaluate(run: Run, classical: bool = False) -> Score:
+def evaluate(run: Run, classical: bool = False, adaptive: bool = False) -> Score:
     """Score a finished run on its test part, and write ``metrics.json`` into its folder.
 
-    With `classical`, also beside ETS and ARIMA.
+    With `classical`, also beside ETS and ARIMA; with `adaptive`, conformal intervals learn from earlier
+    truths, see `seqlab.conformal.adaptive_margins`.
 
     Raises:
         SeqlabError: the run is not finished, or its forecasts are not finite.
@@ -155,7 +156,8 @@ def evaluate(run: Run, classical: bool = False) -> Score:
 
     data = run.split
     predictor = Predictor(run.model, data.test, run.config.model)
-    result = with_intervals(score(data, predictor(data.test), classical), predictor, data)
+    plain = score(data, predictor(data.test), classical)
+    result = with_intervals(plain, predictor, data, adaptive=adaptive)
     run.keep_metrics(result)
     return result
 
@@ -165,9 +167,10 @@ def with_intervals(
     predictor: "Predictor",
     data: Split | PanelSplit,
     nominal: Sequence[float] = NOMINAL,
+    adaptive: bool = False,
 ) -> Score:
     """The score of a split's test part with intervals around its forecasts, and what they held."""
-    made, kind = bands(predictor, data, data.test, result.forecast, nominal)
+    made, kind = bands(predictor, data, data.test, result.forecast, nominal, adaptive=adaptive)
     whole = spread(result.truth, result.forecast, made, kind, predictor, data.test)
     held_by = tuple(held(result.truth, made, kind))
     why = "" if made else missing(predictor, data, data.test.horizon)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqlab import interval_metrics
+from seqlab import conformal, interval_metrics
+from seqlab.conformal import Bands
 from seqlab.datasets import PanelSplit, Split
+from seqlab.errors import SeqlabError
 from seqlab.windows import Windows
 
 if TYPE_CHECKING:  # which loads TensorFlow
@@ -22,7 +24,6 @@ __all__ = [
     "bands",
     "bands_ahead",
     "held",
-    "margins",
     "missing",
     "spread",
 ]
@@ -30,8 +31,6 @@ __all__ = [
 LEVELS = tuple(i / 20 for i in range(1, 20))  # of the quantiles that stand for a likelihood
 NOMINAL = (0.8, 0.95)  # shares of truths that intervals are made to hold, unless told otherwise
 WORK = 200_000  # windows times steps of the validation part that are forecast beyond the horizon
-CALMEST = 0.1  # of the mean movement: a window that stands still will not do so forever
-Bands = dict[float, tuple[np.ndarray, np.ndarray]]  # nominal share to lower and upper, each [W, P]
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Held:
         coverage: the share that they held.
         width: their mean width.
         score: the mean interval score; see `seqlab.interval_metrics.interval_score`.
-        kind: ``quantiles`` of the network's own, or ``conformal``; ``mixed`` of a mean of both.
+        kind: ``quantiles`` of the network's own, ``conformal`` or ``adaptive``; ``mixed`` of a mean of
+            several.
     """
 
     nominal: float
@@ -118,17 +118,26 @@ def bands(
     forecast: np.ndarray,
     nominal: Sequence[float] = NOMINAL,
     most: int | None = None,
+    adaptive: bool = False,
 ) -> tuple[Bands, str]:
     """Intervals for forecasts ``[W, P]``, and of which kind they are.
 
     A network of quantiles or of a likelihood gives them itself, for its own steps. Else they are
     conformal: as wide as the errors on the validation part ask for. Shares for which that part is too
     short, or for which the network has no quantiles, are left out. With `most`, so many windows of that
-    part are enough.
+    part are enough. With `adaptive`, conformal ones learn from the truths of earlier windows.
+
+    Raises:
+        SeqlabError: `adaptive`, and the intervals are the network's own.
     """
     ends = {share: ((1 - share) / 2, (1 + share) / 2) for share in nominal}
     known = {share: pair for share, pair in ends.items() if predictor.gives(pair)}
     if known and windows.horizon <= predictor.horizon:
+        if adaptive:
+            raise SeqlabError(
+                "the intervals are quantiles of the network's own, and only conformal ones adapt. Leave"
+                " out --adaptive, or train with --loss mae"
+            )
         levels = sorted({level for pair in known.values() for level in pair})
         made = predictor.quantiles(windows, levels)
         of = {level: made[..., i] for i, level in enumerate(levels)}
@@ -138,8 +147,8 @@ def bands(
         return {}, "none"
     lag = data.parts[0].series.season or 1
     lag = lag if lag < windows.window else min(1, windows.window - 1)
-    found = _conformal(predictor, held_back, windows, forecast, nominal, lag)
-    return found, "conformal" if found else "none"
+    found = conformal.around(predictor, held_back, windows, forecast, nominal, lag, adaptive)
+    return found, ("adaptive" if adaptive else "conformal") if found else "none"
 
 
 def bands_ahead(
@@ -198,20 +207,6 @@ def held(truth: np.ndarray, made: Bands, kind: str) -> list[Held]:
     ]
 
 
-def margins(truth: np.ndarray, forecast: np.ndarray, share: float) -> np.ndarray | None:
-    """How far truths lie from forecasts ``[W, P]`` in this share of the windows, per step: ``[P]``.
-
-    The ``ceil((W + 1) share)``-th smallest distance, which holds the next one with that probability if
-    windows are exchangeable; None where W is too small for it. Windows that overlap are not
-    exchangeable, so what intervals hold is measured, and shown beside what they should.
-    Source: Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018), section 2.2.
-    """
-    rank = int(np.ceil((len(truth) + 1) * share))
-    if rank > len(truth):
-        return None
-    return np.sort(np.abs(truth - forecast), axis=0)[rank - 1]
-
-
 def _held_back(data: Split | PanelSplit, horizon: int, most: int | None = None) -> Windows | None:
     """The validation windows; None if there are none that long.
 
@@ -253,39 +248,3 @@ def _rows(part: Split) -> int:
 def _least(share: float) -> int:
     """The fewest windows for which `margins` has an answer."""
     return next(n for n in range(1, 10_000) if np.ceil((n + 1) * share) <= n)
-
-
-def _conformal(
-    predictor: "Predictor",
-    held_back: Windows,
-    windows: Windows,
-    forecast: np.ndarray,
-    nominal: Sequence[float],
-    lag: int,
-) -> Bands:
-    """Distances are measured in what each window moves by, so that a calm one gets narrow intervals.
-
-    That is its mean absolute change over a season, the error of seasonal naive in it, as in MASE.
-    Source: Lei et al. (2018), section 5.2, locally weighted conformal inference.
-    """
-    every = slice(None)
-    before, now = (_movement(one, lag) for one in (held_back, windows))
-    least = CALMEST * before.mean() or 1.0  # of a constant series
-    before, now = np.maximum(before, least)[:, None], np.maximum(now, least)[:, None]
-    known = held_back.scaled(every, predictor(held_back)) / before
-    truth, centre = held_back.scaled(every, held_back.raw()[1]), windows.scaled(every, forecast)
-    made = {}
-    for share in nominal:
-        margin = margins(truth / before, known, share)
-        if margin is not None:
-            ends = (windows.restore(every, centre + sign * margin * now) for sign in (-1, 1))
-            made[share] = tuple(ends)
-    return made  # type: ignore[return-value]
-
-
-def _movement(windows: Windows, lag: int) -> np.ndarray:
-    """Of each window, ``[W]``, in the network's scale; 1 for all where a window is a single row."""
-    every = slice(None)
-    if not lag:
-        return np.ones(len(windows))
-    return windows.scaler_of(every).movement(windows.raw()[0], lag)

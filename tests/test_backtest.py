@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import cli, datasets, evaluate, forecasts, intervals, train
+from seqlab import cli, conformal, datasets, evaluate, forecasts, intervals, train
 from seqlab.backtest import backtest
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, Series
@@ -220,14 +220,58 @@ def test_margins_hold_the_share_that_they_promise():
         covered = []
         for _ in range(2000):
             truth = rng.standard_t(3, (count, 1))
-            covered.append(abs(rng.standard_t(3)) <= intervals.margins(truth, 0 * truth, share)[0])
+            covered.append(abs(rng.standard_t(3)) <= conformal.margins(abs(truth), share)[0])
         assert share - 0.02 < np.mean(covered) < share + 1 / count + 0.02
 
 
 def test_too_few_windows_promise_nothing():
     errors = np.arange(10.0)[:, None]
-    assert intervals.margins(errors, 0 * errors, 0.95) is None
-    assert intervals.margins(errors, 0 * errors, 0.9)[0] == 9
+    assert conformal.margins(errors, 0.95) is None
+    assert conformal.margins(errors, 0.9)[0] == 9
+
+
+def test_adaptive_margins_hold_their_share_where_errors_have_grown():
+    """Half as wide again as on the held-back windows; the delay of ten steps must not hurt."""
+    rng = np.random.default_rng(0)
+    held_back, met = abs(rng.normal(size=(500, 10))), 1.5 * abs(rng.normal(size=(3000, 10)))
+    for share in (0.8, 0.95):
+        made = conformal.adaptive_margins(held_back, met, np.arange(3000), share)
+        np.testing.assert_array_equal(made[0], conformal.margins(held_back, share))
+        plain = (met <= conformal.margins(held_back, share)).mean()
+        assert plain < share - 0.05 and abs((met <= made)[1000:].mean() - share) < 0.01
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_adaptive_margins_know_a_truth_when_it_is_there_and_no_sooner(stride):
+    rng = np.random.default_rng(0)
+    held_back, met = abs(rng.normal(size=(1000, 5))), abs(rng.normal(size=(90, 5)))
+    begins, at = stride * np.arange(90), 60
+    made = conformal.adaptive_margins(held_back, met, begins, 0.8)
+    for step in range(5):
+        newest = max(np.flatnonzero(begins + step < begins[at]))  # its row is in the input of `at`
+        for window, known in ((newest, True), (newest + 1, False)):
+            other = met.copy()
+            other[window, step] = 99.0 if met[window, step] <= made[window, step] else 0.0
+            moved = conformal.adaptive_margins(held_back, other, begins, 0.8)[at] != made[at]
+            np.testing.assert_array_equal(moved, known & (np.arange(5) == step))
+
+
+def test_evaluate_and_backtest_adapt_on_demand(single, capsys, monkeypatch):
+    monkeypatch.setattr(conformal, "RATE", 0.1)  # there are few windows to learn from
+    plain, adaptive = evaluate.evaluate(single), evaluate.evaluate(single, adaptive=True)
+    assert {one.kind for one in adaptive.intervals} == {"adaptive"}
+    assert (adaptive.bands[0.8][0] != plain.bands[0.8][0]).any()
+    assert cli.main(["evaluate", str(single.path), "--adaptive"]) == 0
+    assert "80 % (adaptive)" in capsys.readouterr().out
+    tested = backtest(single, adaptive=True).score.bands[0.8]
+    np.testing.assert_allclose(tested, adaptive.bands[0.8], rtol=1e-5)
+
+
+def test_intervals_that_cannot_adapt_are_refused(single, several, capsys):
+    assert cli.main(["evaluate", str(several.path), "--adaptive"]) == 2
+    assert "quantiles of the network's own" in capsys.readouterr().err
+    assert cli.main(["backtest", str(single.path), "--retrain", "expanding", "--adaptive"]) == 2
+    assert "Leave out --adaptive" in capsys.readouterr().err
 
 
 def test_conformal_intervals_are_around_the_forecast_and_of_each_series_scale(single):
