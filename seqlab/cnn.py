@@ -148,7 +148,7 @@ def _checked_shape(name: str, shape: tuple[int, int, int]) -> tuple[int, int, in
     if min(shape[:2]) < least:
         raise SeqlabError(
             f"{name} takes images from {least}x{least} on. Received: {shape[0]}x{shape[1]}."
-            " Enlarge them, or take a network for smaller ones: "
+            " Enlarge them (a folder's: --size), or take a network for smaller ones: "
             + ", ".join(other for other, net in NETWORKS.items() if net.least <= min(shape[:2]))
         )
     return shape

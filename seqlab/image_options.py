@@ -10,7 +10,14 @@ from seqlab.config import Config, ImageConfig, NetworkConfig
 from seqlab.errors import SeqlabError
 from seqlab.image_config import IMAGE_SETS, MEMORY, NETWORKS
 
-__all__ = ["IMAGES_ONLY", "SERIES_ONLY", "check_kind", "is_images", "make_image_config"]
+__all__ = [
+    "IMAGES_ONLY",
+    "SERIES_ONLY",
+    "check_kind",
+    "is_images",
+    "make_image_config",
+    "with_data",
+]
 
 SERIES_ONLY = frozenset(
     (
@@ -33,6 +40,21 @@ IMAGES_ONLY = frozenset(
 )
 OF_NETWORKS = ("dropout", "hidden")  # options that some networks have, under the same name
 USUAL = "lenet5_book"
+
+
+def with_data(options: Namespace) -> Namespace:
+    """The options with the images that a network of images has where no DATA is named.
+
+    Raises:
+        SeqlabError: nothing says that images are meant.
+    """
+    if options.data is not None:
+        return options
+    if options.model not in NETWORKS and "--recipe" not in given(options):
+        raise SeqlabError(
+            "name DATA: a CSV or Parquet file, a folder of images, or one of `seqlab data`, such as sin"
+        )
+    return Namespace(**vars(options) | {"data": "digits"})
 
 
 def is_images(options: Namespace) -> bool:

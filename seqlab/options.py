@@ -8,7 +8,7 @@ from typing import Any
 
 from seqlab.config import SEARCHED, Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.errors import SeqlabError
-from seqlab.image_options import check_kind, is_images, make_image_config
+from seqlab.image_options import check_kind, is_images, make_image_config, with_data
 
 __all__ = ["make_config", "make_data_config", "make_search", "make_train_config", "train_command"]
 
@@ -26,6 +26,7 @@ def make_config(options: Namespace) -> Config:
     Raises:
         SeqlabError: options that contradict each other, or values that cannot be used.
     """
+    options = with_data(options)
     check_kind(options)
     if is_images(options):
         return make_image_config(options, _given(options))

@@ -154,6 +154,22 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
             "chapter": _lectures(precise_bn=None),
             "best": Recipe(_fast(5, 64, 0.008), "flip-standardise", options={"gain": 3.0}),
         },
+        # Krizhevsky et al. (2012), section 5; the chapter itself loads weights and does not train.
+        "alexnet": {
+            "chapter": Recipe(
+                _train(
+                    epochs=90,
+                    batch=128,
+                    optimizer="sgd",
+                    momentum=0.9,
+                    learning_rate=0.01,
+                    schedule="plateau",
+                    weight_decay=5e-4,
+                ),
+                "flip-shift",
+            ),
+            "best": _deep(),
+        },
         "alexnet8": {"chapter": _lectures(), "best": _deep()},
         # Averaged weights of so many layers do not fit averages of their statistics.
         "vgg16": {"chapter": _lectures(), "best": _deep(precise_bn=2000)},

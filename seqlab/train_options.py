@@ -91,8 +91,10 @@ def add_data_options(to: argparse.ArgumentParser, spreads: tuple[str, ...] = ())
     """
     to.add_argument(
         "data",
+        nargs="?" if spreads else None,
         metavar="DATA",
-        help="a name from `seqlab data`; a CSV or Parquet file; a folder of classes of images",
+        help="a name from `seqlab data`; a CSV or Parquet file; a folder of classes of images"
+        + ("; default, for networks of images: digits" if spreads else ""),
     )
     to.add_argument("--target", metavar="COLUMN", help="column of the file to forecast")
     to.add_argument("--id", metavar="COLUMN", help="column that says which series a row is of")

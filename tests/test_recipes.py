@@ -102,9 +102,22 @@ def test_the_command_line_starts_from_a_recipe():
     assert (usual.train.batch, usual.train.clip, usual.train.learning_rate) == (64, None, 0.001)
 
 
+def test_every_network_has_recipes():
+    assert set(recipes.RECIPES) == set(cnn.NETWORKS)
+
+
+def test_networks_of_images_have_digits_where_no_data_are_named(capsys):
+    for command in ("train --model lenet5_book", "train --recipe best"):
+        made = config(command)
+        assert (made.data.source, made.model.network) == ("digits", "lenet5_book")
+    for command in ("train", "train --model stacked", "train --data-dir there"):
+        assert cli.main(command.split()) == 2
+        assert "name DATA: a CSV" in capsys.readouterr().err
+
+
 def test_bad_recipes(capsys):
-    with pytest.raises(SeqlabError, match=r"alexnet has no recipe\. There are some for mlp, "):
-        recipes.find("alexnet", "best")
+    with pytest.raises(SeqlabError, match=r"alexnet7 has no recipe\. There are some for mlp, "):
+        recipes.find("alexnet7", "best")
     with pytest.raises(SeqlabError, match="recipe"):
         recipes.find("mlp", "worst")
     assert cli.main(["train", "sin", "--recipe", "best"]) == 2
