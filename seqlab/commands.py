@@ -189,7 +189,8 @@ def windows(options: Namespace) -> None:
     found = [inspect(part) for part in data.parts]
     if options.json:
         series = [one.to_json() for one in found]
-        say(json.dumps({"data": config.source, "series": series, "notes": data.notes}))
+        found_in = {"data": config.source, "series": series}
+        say(json.dumps({**found_in, "notes": data.notes, **data.short}))
         return
     from seqlab.report import window_tables
 

@@ -70,6 +70,7 @@ ORDER = [
     [
         "windows",
         "panel",
+        "cuts",
         "_image_files",
         "_alexnet_file",
         "_colours",
@@ -90,7 +91,7 @@ ORDER = [
         "_graph_scaling",
         "_onnx_graph",
     ],
-    ["_strategy", "panel_tables", "series_files", "options", "cuts", "_sizes", "_blocks"],
+    ["_strategy", "panel_tables", "series_files", "options", "_sizes", "_blocks"],
     ["splits"],
     [
         "datasets",
