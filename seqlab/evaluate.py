@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqlab import baselines, metrics
+from seqlab import baselines, panel_scores
 from seqlab.baselines import spoken
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
@@ -60,6 +60,7 @@ class Score:
         bands: those intervals, by the share of truths that they are meant to hold.
         spread: what all quantiles of the forecasts are worth; None where there are none.
         missing: why there are no intervals, where they were asked for.
+        without_scale: by metric, names of the series that it leaves out, since their scale is 0.
     """
 
     metrics: dict[str, float]
@@ -78,6 +79,7 @@ class Score:
     bands: Bands = field(default_factory=dict)
     spread: Spread | None = None
     missing: str = ""
+    without_scale: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -137,6 +139,7 @@ class Score:
             "best_baseline": self.best_baseline,
             "verdict": self.verdict,
             "copy_lag": self.copy_lag,
+            "without_scale": self.without_scale,
             "intervals": [one.to_json() for one in self.intervals],
             "quantiles": self.spread and self.spread.to_json(),
             "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
@@ -185,14 +188,7 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
     parts = split.parts
     truth = np.concatenate([part.test.raw()[1] for part in parts]).astype(np.float64)
     counts = [len(part.test) for part in parts]
-    known = [part.train.known for part in parts]
-    scale = {
-        "mase": [
-            metrics.mase_scale(values, part.series.season)
-            for values, part in zip(known, parts, strict=True)
-        ],
-        "rmsse": [metrics.rmsse_scale(values) for values in known],
-    }
+    scale = panel_scores.scales(parts)
     scales = {name: np.repeat(values, counts) for name, values in scale.items()}
     others = _joined([baselines.forecasts(part, classical) for part in parts])
     values = {name: _measure(truth, other, scales) for name, other in others.items()}
@@ -218,6 +214,7 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
         name=split.data.name,
         by=by,
         owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
+        without_scale=panel_scores.without_scale(parts, scale),
     )
 
 
