@@ -47,7 +47,7 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
         SeqlabError: as `seqlab.tables.read_frame`, with the series; a column that does not exist, has
             two roles, or lacks a value; attributes that change within a series.
     """
-    frame = tables.in_pandas(frame)
+    frame = table_files.in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
@@ -224,12 +224,16 @@ def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray | None:
         return None
     values = []
     for name in names:
-        value = tables.numeric(pd.Series([_only(frame, name)])).iloc[0]
-        if not np.isfinite(value):
+        value = float(tables.numeric(pd.Series([_only(frame, name)])).iloc[0])
+        if np.isnan(value):
             raise SeqlabError(
-                f"column {name!r}: {_only(frame, name)!r} is not a number. Use --categories for labels"
+                f"row 1, column {name!r}: {_only(frame, name)!r} is not a number."
+                " Use --categories for labels"
             )
-        values.append(float(value))
+        if np.isinf(value):
+            raise SeqlabError(f"row 1, column {name!r}: infinite value. Correct it")
+        tables.check_size(np.array([value]), name)
+        values.append(value)
     return np.array(values)
 
 
