@@ -189,7 +189,7 @@ def _dates(column: pd.Series, name: Any) -> pd.DatetimeIndex | None:
     """The times of a column, None if it holds something else."""
     times = _parsed(column)
     dates = times.notna().mean() > 0.1
-    if dates or column.astype(str).str.match(DATE).all():
+    if dates or column.astype(str).str.match(DATE).all() or _time_zones.hidden(column):
         _time_zones.check(column, name)  # first: of several zones one alone may have been read
     if not dates:
         return None
