@@ -32,12 +32,14 @@ class Backtest:
         series: the series.
         origins: of each series the rows ``[O]``, counted from 0, that are forecast first.
         trained: how many networks that took beside the run's own.
+        note: that networks know some series further on in time than others; empty if they do not.
     """
 
     score: evaluate.Score
     series: tuple[Series, ...]
     origins: tuple[np.ndarray, ...]
     trained: int
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints; with every forecast."""
@@ -45,7 +47,12 @@ class Backtest:
             {"series": name, "origin": label, "forecast": list(map(float, forecast))}
             for name, label, forecast in zip(*self._windows(), self.score.forecast, strict=True)
         ]
-        return {**self.score.to_json(), "trained": self.trained, "origins": entries}
+        return {
+            **self.score.to_json(),
+            "trained": self.trained,
+            "note": self.note,
+            "origins": entries,
+        }
 
     def _windows(self) -> tuple[list[str], list[str]]:
         """Of each window the series, and the last row that it knew."""
@@ -76,7 +83,9 @@ def backtest(
         step: rows from one origin to the next.
         retrain: ``never``; ``expanding`` trains a network at each origin on all rows before it;
             ``sliding`` on the last `rows` of them. Of several series the first origins go together, the
-            second, and so on; one that has no more is trained on with the rows before its last.
+            second, and so on, whenever they are; `Backtest.note` says so where their times differ, as
+            they do not from a `start` in time. One that has no more is trained on with the rows before
+            its last.
             They are kept in the run's folder, so that an interrupted backtest goes on.
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
@@ -107,7 +116,9 @@ def backtest(
     why = missing(predictor, data, at_rows.test.horizon) if predictor and not made else ""
     score = replace(score, bands=made, intervals=intervals, spread=whole, missing=why)
     trained = sum(one.trained for one in found)
-    return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
+    series = tuple(part.series for part in data.parts)
+    note = _pairing(series, origins) if trained else ""
+    return Backtest(score, series, tuple(origins), trained, note)
 
 
 @dataclass(frozen=True)
@@ -199,6 +210,21 @@ def _origins(
         last = len(part.series) - config.data.horizon
         found.append(np.arange(first, last + 1, step))
     return found
+
+
+def _pairing(series: Sequence[Series], origins: Sequence[np.ndarray]) -> str:
+    """A sentence with the first origins that one network serves, and that are not of one time."""
+    pairs = [(one, of) for one, of in zip(series, origins, strict=True) if one.times is not None]
+    for k in range(max((len(of) for _, of in pairs), default=0)):
+        known = [(one, int(of[k]) - 1) for one, of in pairs if len(of) > k]
+        (one, row), *_, (other, late) = sorted([*known, *known], key=lambda at: at[0].times[at[1]])
+        if one.times[row] != other.times[late]:
+            return (
+                f"Origins go together by number, not by time: network {k + 1} knows {one.name} up to"
+                f" {one.time(row)}, and {other.name} up to {other.time(late)}. From --start with a time"
+                " all begin at once."
+            )
+    return ""
 
 
 def _retrained(

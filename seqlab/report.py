@@ -123,6 +123,8 @@ def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
     yield from score_tables(made.score, names, "backtest", "origins")
     if made.trained:
         yield f"Trained anew {made.trained} times."
+    if made.note:
+        yield made.note
 
 
 def forecast_table(made: Forecast) -> Table:
