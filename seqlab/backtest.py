@@ -73,6 +73,7 @@ def backtest(
     rows: int | None = None,
     progress: Callable[[Sequence[Any]], Any] = iter,
     classical: bool = False,
+    bar: Callable[[Sequence[Any]], Any] = iter,
 ) -> Backtest:
     """Forecast from every `step`-th row on, over the test part or from another row on.
 
@@ -90,6 +91,7 @@ def backtest(
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
         classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
+        bar: the same for batches of forecasts of a run's own network, and for ETS and ARIMA.
 
     Raises:
         SeqlabError: the run is not finished; rows that do not suffice, or that the network knows; runs
@@ -106,9 +108,9 @@ def backtest(
     _same(runs, every)
     origins, data = every[0], runs[0].split
     at_rows = tested(data, runs[0].config, origins)
-    found = [_forecasts(one, origins, retrain, rows, progress) for one in runs]
+    found = [_forecasts(one, origins, retrain, rows, progress, bar) for one in runs]
     forecast, made, kind = _mean(found)
-    score = evaluate.score(at_rows, forecast, classical)
+    score = evaluate.score(at_rows, forecast, classical, bar)
     # One network is asked for all its quantiles; of several, or one for each origin, there are intervals.
     predictor = found[0].predictor if len(found) == 1 else None
     whole = spread(score.truth, forecast, made, kind, predictor, at_rows.test)
@@ -133,15 +135,16 @@ class _Forecasts:
 
 
 def _forecasts(
-    run: Run, origins: Sequence[np.ndarray], retrain: str, rows: int | None, progress: Any
+    run: Run, origins: Sequence[np.ndarray], retrain: str, rows: int | None, progress: Any, bar: Any
 ) -> _Forecasts:
-    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+    from seqlab.predict import BATCH, Predictor  # here, because it loads TensorFlow
 
     if retrain != "never":
         return _retrained(run, origins, rows, progress)
     windows = tested(run.split, run.config, origins).test
     predictor = Predictor(run.model, run.split.train, run.config.model)
-    values = predictor(windows)
+    pieces = [slice(i, i + BATCH) for i in range(0, len(windows), BATCH)]
+    values = np.concatenate([predictor(windows, piece) for piece in bar(pieces)])
     made, kind = bands(predictor, run.split, windows, values, NOMINAL)
     return _Forecasts(values, made, kind, predictor=predictor)
 

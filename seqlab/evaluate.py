@@ -1,7 +1,7 @@
 """Scoring a run on its test part, beside its baselines, and saying in words how it stands."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -146,10 +146,12 @@ class Score:
         }
 
 
-def evaluate(run: Run, classical: bool = False) -> Score:
+def evaluate(
+    run: Run, classical: bool = False, bar: Callable[[Sequence[Any]], Any] = iter
+) -> Score:
     """Score a finished run on its test part, and write ``metrics.json`` into its folder.
 
-    With `classical`, also beside ETS and ARIMA.
+    With `classical`, also beside ETS and ARIMA; `bar` wraps their forecasts, to show how far they are.
 
     Raises:
         SeqlabError: the run is not finished, or its forecasts are not finite.
@@ -158,7 +160,7 @@ def evaluate(run: Run, classical: bool = False) -> Score:
 
     data = run.split
     predictor = Predictor(run.model, data.test, run.config.model)
-    result = with_intervals(score(data, predictor(data.test), classical), predictor, data)
+    result = with_intervals(score(data, predictor(data.test), classical, bar), predictor, data)
     run.keep_metrics(result)
     return result
 
@@ -177,10 +179,15 @@ def with_intervals(
     return replace(result, bands=made, intervals=held_by, spread=whole, missing=why)
 
 
-def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = False) -> Score:
+def score(
+    split: Split | PanelSplit,
+    forecast: np.ndarray,
+    classical: bool = False,
+    bar: Callable[[Sequence[Any]], Any] = iter,
+) -> Score:
     """Score forecasts ``[W, P]``, in original units, of the test part of a split.
 
-    With `classical`, also beside ETS and ARIMA; see `seqlab.baselines.CLASSICAL`.
+    With `classical`, also beside ETS and ARIMA, whose forecasts `bar` wraps; see `seqlab.baselines`.
 
     Raises:
         SeqlabError: of another shape than the targets, or not finite.
@@ -190,7 +197,7 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
     counts = [len(part.test) for part in parts]
     scale = panel_scores.scales(parts)
     scales = {name: np.repeat(values, counts) for name, values in scale.items()}
-    others = _joined([baselines.forecasts(part, classical) for part in parts])
+    others = baselines.joined(parts, classical, bar)
     values = {name: _measure(truth, other, scales) for name, other in others.items()}
     own = _measure(truth, forecast, scales)
     by = "rmse" if len(parts) == 1 else "mase"
@@ -216,15 +223,6 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
         owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
         without_scale=panel_scores.without_scale(parts, scale),
     )
-
-
-def _joined(found: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The baselines that every series has, series after series."""
-    return {
-        name: np.concatenate([each[name] for each in found])
-        for name in found[0]
-        if all(name in each for each in found)
-    }
 
 
 def _copy_lag(windows: Windows, forecast: np.ndarray) -> int | None:
