@@ -61,8 +61,8 @@ class Check:
         return "holds" if self.holds else f"LEAKS: {self.found}"
 
 
-def audit(run: Run) -> list[Check]:
-    """All checks of a finished run, from its folder alone.
+def audit(run: Run, bar: Callable[[Sequence[Any]], Any] = iter) -> list[Check]:
+    """All checks of a finished run, from its folder alone; `bar` wraps them, to show how far they are.
 
     Raises:
         SeqlabError: the run is not finished, or does not say which of its values were filled.
@@ -75,22 +75,27 @@ def audit(run: Run) -> list[Check]:
             " be told whether a line was drawn across a cut. Train the run again"
         )
     needs = tuple(name for name in run.config.needs if name != COUNTS)  # other values are no counts
-    checks = data_checks(data, config, needs)
+    checks = data_checks(data, config, needs, bar)
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
     model, about = run.model, run.config.model
     return checks + forecast_checks(
-        data, config, lambda made: Predictor(model, made.test, about), needs
+        data, config, lambda made: Predictor(model, made.test, about), needs, bar
     )
 
 
-def data_checks(data: Series | Panel, config: DataConfig, needs: Sequence[str] = ()) -> list[Check]:
+def data_checks(
+    data: Series | Panel,
+    config: DataConfig,
+    needs: Sequence[str] = (),
+    bar: Callable[[Sequence[Any]], Any] = iter,
+) -> list[Check]:
     """Whether parts share rows; whether scaler, windows and filled rows know what lies behind a cut."""
     clean = datasets.split(data, config, needs)
     data = kept(data, clean)
     found = [parts(part) for part in clean.parts]
     checks = [_rows_apart(data, config)]
-    for name, after in pairwise(found[0]):
+    for name, after in bar(list(pairwise(found[0]))):
         # A part ends where the next begins, whatever it says itself.
         cuts = [
             own[after].first_row + part.back for own, part in zip(found, clean.parts, strict=True)
@@ -113,6 +118,7 @@ def forecast_checks(
     config: DataConfig,
     forecaster: Callable[[Any], Callable[[Windows, np.ndarray], np.ndarray]],
     needs: Sequence[str] = (),
+    bar: Callable[[Sequence[Any]], Any] = iter,
 ) -> list[Check]:
     """Whether forecasts made at a row, and at those before it, know what comes after it.
 
@@ -122,6 +128,7 @@ def forecast_checks(
         forecaster: from a split to a function of windows and some of their indices ``[W]``, which gives
             forecasts ``[W, P]``. Of a panel, windows are those of all series.
         needs: what the model asks for beside the values; see `seqlab.panel.Encoding.of`.
+        bar: wraps the rows, to show how far it is.
     """
     clean = datasets.split(data, config, needs)
     data = kept(data, clean)
@@ -136,7 +143,7 @@ def forecast_checks(
         return forecaster(parted)(parted.test, chosen)
 
     expected, checks = made(data), []
-    for k in range(max(map(len, origins))):
+    for k in bar(range(max(map(len, origins)))):
         at = [own[min(k, len(own) - 1)] for own in origins]
         early = np.concatenate([own <= last for own, last in zip(windows, at, strict=True)])
         rows = [t.first_row + int(w) + t.window - 1 for t, w in zip(tests, at, strict=True)]

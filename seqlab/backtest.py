@@ -32,12 +32,14 @@ class Backtest:
         series: the series.
         origins: of each series the rows ``[O]``, counted from 0, that are forecast first.
         trained: how many networks that took beside the run's own.
+        note: that networks know some series further on in time than others; empty if they do not.
     """
 
     score: evaluate.Score
     series: tuple[Series, ...]
     origins: tuple[np.ndarray, ...]
     trained: int
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints; with every forecast."""
@@ -45,7 +47,12 @@ class Backtest:
             {"series": name, "origin": label, "forecast": list(map(float, forecast))}
             for name, label, forecast in zip(*self._windows(), self.score.forecast, strict=True)
         ]
-        return {**self.score.to_json(), "trained": self.trained, "origins": entries}
+        return {
+            **self.score.to_json(),
+            "trained": self.trained,
+            "note": self.note,
+            "origins": entries,
+        }
 
     def _windows(self) -> tuple[list[str], list[str]]:
         """Of each window the series, and the last row that it knew."""
@@ -67,6 +74,7 @@ def backtest(
     progress: Callable[[Sequence[Any]], Any] = iter,
     classical: bool = False,
     adaptive: bool = False,
+    bar: Callable[[Sequence[Any]], Any] = iter,
 ) -> Backtest:
     """Forecast from every `step`-th row on, over the test part or from another row on.
 
@@ -77,12 +85,15 @@ def backtest(
         step: rows from one origin to the next.
         retrain: ``never``; ``expanding`` trains a network at each origin on all rows before it;
             ``sliding`` on the last `rows` of them. Of several series the first origins go together, the
-            second, and so on; one that has no more is trained on with the rows before its last.
+            second, and so on, whenever they are; `Backtest.note` says so where their times differ, as
+            they do not from a `start` in time. One that has no more is trained on with the rows before
+            its last.
             They are kept in the run's folder, so that an interrupted backtest goes on.
         rows: of the sliding training part.
         progress: wraps the origins at which something is trained, to show how far it is.
         classical: whether ETS and ARIMA are among the baselines; fitted at the first origin.
         adaptive: whether conformal intervals learn from the truths that are known at each origin.
+        bar: the same for batches of forecasts of a run's own network, and for ETS and ARIMA.
 
     Raises:
         SeqlabError: the run is not finished; rows that do not suffice, or that the network knows; runs
@@ -108,11 +119,11 @@ def backtest(
     found = [
         _retrained(one, origins, rows, progress)
         if retrain != "never"
-        else _forecasts(one, origins, adaptive)
+        else _forecasts(one, origins, adaptive, bar)
         for one in runs
     ]
     forecast, made, kind = _mean(found)
-    score = evaluate.score(at_rows, forecast, classical)
+    score = evaluate.score(at_rows, forecast, classical, bar)
     # One network is asked for all its quantiles; of several, or one for each origin, there are intervals.
     predictor = found[0].predictor if len(found) == 1 else None
     whole = spread(score.truth, forecast, made, kind, predictor, at_rows.test)
@@ -120,7 +131,9 @@ def backtest(
     why = missing(predictor, data, at_rows.test.horizon) if predictor and not made else ""
     score = replace(score, bands=made, intervals=intervals, spread=whole, missing=why)
     trained = sum(one.trained for one in found)
-    return Backtest(score, tuple(part.series for part in data.parts), tuple(origins), trained)
+    series = tuple(part.series for part in data.parts)
+    note = _pairing(series, origins) if trained else ""
+    return Backtest(score, series, tuple(origins), trained, note)
 
 
 @dataclass(frozen=True)
@@ -134,13 +147,16 @@ class _Forecasts:
     predictor: Any = None
 
 
-def _forecasts(run: Run, origins: Sequence[np.ndarray], adaptive: bool) -> _Forecasts:
+def _forecasts(
+    run: Run, origins: Sequence[np.ndarray], adaptive: bool, bar: Callable[[Sequence[Any]], Any]
+) -> _Forecasts:
     """Of the run's own network."""
-    from seqlab.predict import Predictor  # here, because it loads TensorFlow
+    from seqlab.predict import BATCH, Predictor  # here, because it loads TensorFlow
 
     windows = tested(run.split, run.config, origins).test
     predictor = Predictor(run.model, run.split.train, run.config.model)
-    values = predictor(windows)
+    pieces = [slice(i, i + BATCH) for i in range(0, len(windows), BATCH)]
+    values = np.concatenate([predictor(windows, piece) for piece in bar(pieces)])
     made, kind = bands(predictor, run.split, windows, values, adaptive=adaptive)
     return _Forecasts(values, made, kind, predictor=predictor)
 
@@ -209,6 +225,21 @@ def _origins(
         last = len(part.series) - config.data.horizon
         found.append(np.arange(first, last + 1, step))
     return found
+
+
+def _pairing(series: Sequence[Series], origins: Sequence[np.ndarray]) -> str:
+    """A sentence with the first origins that one network serves, and that are not of one time."""
+    pairs = [(one, of) for one, of in zip(series, origins, strict=True) if one.times is not None]
+    for k in range(max((len(of) for _, of in pairs), default=0)):
+        known = [(one, int(of[k]) - 1) for one, of in pairs if len(of) > k]
+        (one, row), *_, (other, late) = sorted([*known, *known], key=lambda at: at[0].times[at[1]])
+        if one.times[row] != other.times[late]:
+            return (
+                f"Origins go together by number, not by time: network {k + 1} knows {one.name} up to"
+                f" {one.time(row)}, and {other.name} up to {other.time(late)}. From --start with a time"
+                " all begin at once."
+            )
+    return ""
 
 
 def _retrained(

@@ -1,8 +1,10 @@
 """Forecasts that need no network: what every score is printed beside."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from seqlab.datasets import Split
 from seqlab.errors import SeqlabError
 from seqlab.repair import gaps_of, held
 
-__all__ = ["BASELINES", "CLASSICAL", "forecasts", "spoken"]
+__all__ = ["BASELINES", "CLASSICAL", "forecasts", "joined", "spoken"]
 
 _SAMPLE = 20_000  # windows for the least squares: enough for hundreds of lags
 
@@ -70,7 +72,7 @@ BASELINES: dict[str, Callable[[Split], np.ndarray | None]] = {
 }
 
 
-def _classical(split: Split, name: str) -> np.ndarray | None:
+def _classical(split: Split, ticks: Iterator[Any], name: str) -> np.ndarray | None:
     """A model of `classical`, fitted once to what the first window knows, and told what the others do."""
     test, series = split.test, split.series
     ends = (
@@ -79,7 +81,11 @@ def _classical(split: Split, name: str) -> np.ndarray | None:
     if ends.min() < classical.ROWS[0]:
         return None
     gaps = gaps_of(series.values, series.repair)
-    known = (held(series.values[:end], gaps and gaps[:end]) for end in ends.tolist())
+    known = (
+        held(series.values[:end], gaps and gaps[:end])
+        for end in ends.tolist()
+        for _ in [next(ticks, None)]
+    )
     made = classical.rolled(name, known, test.horizon, series.season or 1)
     if not np.isfinite(made).all():
         raise SeqlabError(
@@ -88,20 +94,40 @@ def _classical(split: Split, name: str) -> np.ndarray | None:
     return made
 
 
-CLASSICAL: dict[str, Callable[[Split], np.ndarray | None]] = {
+CLASSICAL: dict[str, Callable[[Split, Iterator[Any]], np.ndarray | None]] = {
     name: partial(_classical, name=name) for name in classical.MODELS
 }
 
 
-def forecasts(split: Split, classical: bool = False) -> dict[str, np.ndarray]:
+def forecasts(
+    split: Split, classical: bool = False, ticks: Iterator[Any] | None = None
+) -> dict[str, np.ndarray]:
     """Every baseline that can be computed for the test part, ``[W, P]`` in original units.
+
+    With `classical`, ETS and ARIMA, too, each forecast of which takes an element of `ticks`.
 
     Raises:
         SeqlabError: with `classical`, without statsforecast.
     """
-    wanted = BASELINES | (CLASSICAL if classical else {})
-    made = {name: make(split) for name, make in wanted.items()}
+    made = {name: make(split) for name, make in BASELINES.items()}
+    if classical:
+        made |= {name: make(split, ticks or iter(())) for name, make in CLASSICAL.items()}
     return {name: values for name, values in made.items() if values is not None}
+
+
+def joined(
+    parts: Sequence[Split], classical: bool = False, bar: Callable[[Sequence[Any]], Any] = iter
+) -> dict[str, np.ndarray]:
+    """The baselines that every series has, series after series; `bar` wraps those of `classical`."""
+    count = len(CLASSICAL) * sum(len(part.test) for part in parts) if classical else 0
+    ticks = iter(bar(range(count)) if count else ())
+    found = [forecasts(part, classical, ticks) for part in parts]
+    deque(ticks, 0)  # a bar ends with its last element; series with too few rows took none
+    return {
+        name: np.concatenate([each[name] for each in found])
+        for name in found[0]
+        if all(name in each for each in found)
+    }
 
 
 def spoken(name: str) -> str:

@@ -13,7 +13,7 @@ from seqlab._signals import Interrupted, number_of
 from seqlab._train_run import progress, train_run
 from seqlab.errors import SeqlabError
 from seqlab.options import make_data_config, make_search, train_command
-from seqlab.terminal import lay_out, say, searching, tracked
+from seqlab.terminal import bar, lay_out, say, searching, tracked
 
 SHOWN = 3  # series of a panel that a terminal is given
 
@@ -82,7 +82,7 @@ def evaluate(options: Namespace) -> None:
         return
     if options.data_dir:
         raise SeqlabError(f"`--data-dir` is for images, and {run.path} is of series. Leave it out")
-    score = evaluate_run(run, options.classical, options.adaptive)
+    score = evaluate_run(run, options.classical, options.adaptive, iter if options.json else bar)
     names = tuple(options.metrics or METRICS)
     pictures = [] if options.plot is None else draw(run, score, _file(options.plot))
     if options.json:
@@ -102,7 +102,7 @@ def backtest(options: Namespace) -> None:
     runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import backtest as tester  # after the run was found: it loads TensorFlow
 
-    quiet = options.json or options.retrain == "never"
+    quiet = options.json
     made = tester.backtest(
         runs,
         options.start,
@@ -112,6 +112,7 @@ def backtest(options: Namespace) -> None:
         iter if quiet else tracked,
         options.classical,
         options.adaptive,
+        iter if quiet else bar,
     )
     run, name = runs[0], "backtest" if len(runs) == 1 else "backtest-mean"
     path = Path(options.csv) if options.csv else run.path / f"{name}.csv"
@@ -190,7 +191,8 @@ def windows(options: Namespace) -> None:
     found = [inspect(part) for part in data.parts]
     if options.json:
         series = [one.to_json() for one in found]
-        say(json.dumps({"data": config.source, "series": series, "notes": data.notes}))
+        found_in = {"data": config.source, "series": series}
+        say(json.dumps({**found_in, "notes": data.notes, **data.short}))
         return
     from seqlab.report import window_tables
 
@@ -207,7 +209,7 @@ def audit(options: Namespace) -> None:
     from seqlab import runs as folders
 
     run = folders.find(options.run_path, "series")
-    checks = auditor.audit(run)
+    checks = auditor.audit(run, iter if options.json else bar)
     if options.json:
         names = [part.series.name for part in run.split.parts]
         say(json.dumps({"run": str(run.path), "series": names, **auditor.to_json(checks)}))

@@ -273,6 +273,19 @@ class Config:
                 " the zeros among counts. Use --loss gaussian, or another --model"
             )
 
+    def check_new(self) -> None:
+        """Refuse what is no use to train, though runs of it are there and load.
+
+        Raises:
+            SeqlabError: a network that decodes step by step, which another loop would ask for one step.
+        """
+        model = self.model.model
+        if self.kind == "series" and model in FORECASTERS and self.data.strategy == "recursive":
+            raise SeqlabError(
+                f"the model {model} itself goes step by step over the horizon: leave out --strategy"
+                f" recursive, which would ask it for one step at a time, or use --model {MODELS[0]}"
+            )
+
     @property
     def kind(self) -> str:
         """``series`` or ``images``."""

@@ -1,8 +1,9 @@
 """Where series are cut by time into training, validation and test: rows alone, no windows yet."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
@@ -11,6 +12,7 @@ from seqlab.series import Series
 __all__ = ["Fit", "cuts_of", "fitting", "lag_of", "listed", "test_rows"]
 
 LEAST = 2  # values that a window of a padded series holds
+LISTED = 10  # names in a sentence
 SHARE = 0.15  # of the rows for validation, and again for the test, where nothing else is said
 
 
@@ -39,15 +41,16 @@ def fitting(series: list[Series], config: DataConfig) -> tuple[list[Fit], dict[s
     rows = {one.name: len(one) for one in series}
     more = "" if config.short != "error" else ", or pad them by --short pad"
     raise SeqlabError(
-        f"{len(short)} of {len(series)} series have too few rows: {listed(list(short), rows)}."
+        f"{len(short)} of {len(series)} series have too few rows: {listed(short, rows)}."
         f" {name}: {why}. Or leave them out by --short drop{more}"
     )
 
 
-def listed(names: Sequence[str], rows: Mapping[str, int]) -> str:
-    """The first of them, with their rows."""
-    shown = ", ".join(f"{name} ({rows[name]} rows)" for name in names[:10])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
+def listed(names: Collection[str], rows: Mapping[str, int] | None = None) -> str:
+    """The first ten of them, with their rows if these are given, and how many there are."""
+    shown = [f"{name} ({rows[name]} rows)" if rows else name for name in islice(names, LISTED)]
+    more = f", ... ({len(names)} in all)" if len(names) > LISTED else ""
+    return ", ".join(shown) + more
 
 
 def _fit(series: Series, config: DataConfig) -> Fit:

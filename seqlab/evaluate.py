@@ -1,13 +1,13 @@
 """Scoring a run on its test part, beside its baselines, and saying in words how it stands."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqlab import baselines, metrics
+from seqlab import baselines, panel_scores
 from seqlab.baselines import spoken
 from seqlab.datasets import PanelSplit, Split
 from seqlab.errors import SeqlabError
@@ -60,6 +60,7 @@ class Score:
         bands: those intervals, by the share of truths that they are meant to hold.
         spread: what all quantiles of the forecasts are worth; None where there are none.
         missing: why there are no intervals, where they were asked for.
+        without_scale: by metric, names of the series that it leaves out, since their scale is 0.
     """
 
     metrics: dict[str, float]
@@ -78,6 +79,7 @@ class Score:
     bands: Bands = field(default_factory=dict)
     spread: Spread | None = None
     missing: str = ""
+    without_scale: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -137,17 +139,27 @@ class Score:
             "best_baseline": self.best_baseline,
             "verdict": self.verdict,
             "copy_lag": self.copy_lag,
+            "without_scale": self.without_scale,
             "intervals": [one.to_json() for one in self.intervals],
             "quantiles": self.spread and self.spread.to_json(),
             "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
         }
 
 
-def evaluate(run: Run, classical: bool = False, adaptive: bool = False) -> Score:
+def evaluate(
+    run: Run,
+    classical: bool = False,
+    adaptive: bool = False,
+    bar: Callable[[Sequence[Any]], Any] = iter,
+) -> Score:
     """Score a finished run on its test part, and write ``metrics.json`` into its folder.
 
-    With `classical`, also beside ETS and ARIMA; with `adaptive`, conformal intervals learn from earlier
-    truths, see `seqlab.conformal.adaptive_margins`.
+    Args:
+        run: a finished one.
+        classical: whether ETS and ARIMA are among the baselines.
+        adaptive: whether conformal intervals learn from earlier truths; see
+            `seqlab.conformal.adaptive_margins`.
+        bar: wraps the fits of ETS and ARIMA, to show how far they are.
 
     Raises:
         SeqlabError: the run is not finished, or its forecasts are not finite.
@@ -156,7 +168,7 @@ def evaluate(run: Run, classical: bool = False, adaptive: bool = False) -> Score
 
     data = run.split
     predictor = Predictor(run.model, data.test, run.config.model)
-    plain = score(data, predictor(data.test), classical)
+    plain = score(data, predictor(data.test), classical, bar)
     result = with_intervals(plain, predictor, data, adaptive=adaptive)
     run.keep_metrics(result)
     return result
@@ -177,10 +189,15 @@ def with_intervals(
     return replace(result, bands=made, intervals=held_by, spread=whole, missing=why)
 
 
-def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = False) -> Score:
+def score(
+    split: Split | PanelSplit,
+    forecast: np.ndarray,
+    classical: bool = False,
+    bar: Callable[[Sequence[Any]], Any] = iter,
+) -> Score:
     """Score forecasts ``[W, P]``, in original units, of the test part of a split.
 
-    With `classical`, also beside ETS and ARIMA; see `seqlab.baselines.CLASSICAL`.
+    With `classical`, also beside ETS and ARIMA, whose forecasts `bar` wraps; see `seqlab.baselines`.
 
     Raises:
         SeqlabError: of another shape than the targets, or not finite.
@@ -188,16 +205,9 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
     parts = split.parts
     truth = np.concatenate([part.test.raw()[1] for part in parts]).astype(np.float64)
     counts = [len(part.test) for part in parts]
-    known = [part.train.known for part in parts]
-    scale = {
-        "mase": [
-            metrics.mase_scale(values, part.series.season)
-            for values, part in zip(known, parts, strict=True)
-        ],
-        "rmsse": [metrics.rmsse_scale(values) for values in known],
-    }
+    scale = panel_scores.scales(parts)
     scales = {name: np.repeat(values, counts) for name, values in scale.items()}
-    others = _joined([baselines.forecasts(part, classical) for part in parts])
+    others = baselines.joined(parts, classical, bar)
     values = {name: _measure(truth, other, scales) for name, other in others.items()}
     own = _measure(truth, forecast, scales)
     by = "rmse" if len(parts) == 1 else "mase"
@@ -221,16 +231,8 @@ def score(split: Split | PanelSplit, forecast: np.ndarray, classical: bool = Fal
         name=split.data.name,
         by=by,
         owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
+        without_scale=panel_scores.without_scale(parts, scale),
     )
-
-
-def _joined(found: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The baselines that every series has, series after series."""
-    return {
-        name: np.concatenate([each[name] for each in found])
-        for name in found[0]
-        if all(name in each for each in found)
-    }
 
 
 def _copy_lag(windows: Windows, forecast: np.ndarray) -> int | None:

@@ -30,7 +30,7 @@ def make_config(options: Namespace) -> Config:
     check_kind(options)
     if is_images(options):
         return make_image_config(options, _given(options))
-    return Config(
+    config = Config(
         make_data_config(options),
         ModelConfig(
             _model(options),
@@ -46,6 +46,8 @@ def make_config(options: Namespace) -> Config:
         ),
         make_train_config(options),
     )
+    config.check_new()
+    return config
 
 
 def _model(options: Namespace) -> str:

@@ -20,10 +20,12 @@ class Panel:
     Attributes:
         name: what plots and tables call it.
         series: S of them, with different names.
+        empty: names of further ones, of which the table holds no value.
     """
 
     name: str
     series: tuple[Series, ...]
+    empty: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.series)

@@ -4,7 +4,7 @@ A long table has a column of ids and a row per series and time; a wide one has a
 `seqlab.tables`, nothing is repaired in silence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from seqlab import table_files, tables
 from seqlab.config import DataConfig
+from seqlab.cuts import listed
 from seqlab.errors import SeqlabError
 from seqlab.panel import Panel
 from seqlab.repair import Repair
@@ -46,7 +47,7 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
         SeqlabError: as `seqlab.tables.read_frame`, with the series; a column that does not exist, has
             two roles, or lacks a value; attributes that change within a series.
     """
-    frame = tables.in_pandas(frame)
+    frame = table_files.in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
@@ -55,7 +56,7 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
     if config.id is None:
         return _one(frame, config, tables.column_of(_rest(frame, config), config.target), None)
     target = tables.column_of(_rest(frame, config), config.target)
-    return Panel(name, tuple(_long(frame, config, target)))
+    return _long(frame, config, target, name)
 
 
 def _wide(frame: pd.DataFrame, config: DataConfig, name: str) -> Panel:
@@ -66,7 +67,21 @@ def _wide(frame: pd.DataFrame, config: DataConfig, name: str) -> Panel:
             f"{len(columns)} columns of numbers: --wide needs a column per series."
             f" Columns: {', '.join(map(str, frame.columns))}"
         )
-    return Panel(name, tuple(_one(frame, config, c, str(c)) for c in columns))
+    empty = _without_values(frame[columns].notna().any(), config)
+    made = (_one(frame, config, c, str(c)) for c in columns if str(c) not in empty)
+    return Panel(name, tuple(made), empty)
+
+
+def _without_values(valued: pd.Series, config: DataConfig) -> tuple[str, ...]:
+    """Names of the series that have no value, where those may be left out."""
+    empty = tuple(str(name) for name in valued.index[~valued])
+    if len(empty) == len(valued):
+        raise SeqlabError("no series has a value. Choose another column with --target")
+    if empty and config.short != "drop":
+        raise SeqlabError(
+            f"series without any value: {listed(empty)}. Fill some in, or leave them out by --short drop"
+        )
+    return empty
 
 
 def _is_series(column: pd.Series) -> bool:
@@ -77,24 +92,37 @@ def _is_series(column: pd.Series) -> bool:
     return words and bool(tables.numeric(column).notna().any())
 
 
-def _long(frame: pd.DataFrame, config: DataConfig, target: Any) -> list[Series]:
-    times = tables.times_of(frame, target, config.time)
-    if times is not None:  # read once, so that all series have their dates in one form
-        frame = frame.assign(**{str(times.name or "time"): times})
+def _long(frame: pd.DataFrame, config: DataConfig, target: Any, name: str) -> Panel:
     if frame[config.id].isna().any():
         row = int(frame[config.id].isna().to_numpy().argmax())
         raise SeqlabError(f"row {row + 1}, column {config.id!r}: no id. Fill it in")
-    found = []
+    empty = _without_values(
+        frame[target].notna().groupby(frame[config.id], sort=False).any(), config
+    )
+    kept = ~frame[config.id].astype(str).isin(empty).to_numpy()
+    # A row of a series without values may have no time, so that another row's stands in for it.
+    rows = np.where(kept, np.arange(len(frame)), kept.argmax())
+    times = tables.times_of(frame.iloc[rows], target, config.time)
+    if times is not None:  # read once, so that all series have their dates in one form
+        frame = frame.assign(**{str(times.name or "time"): times})
+    return Panel(name, tuple(_each(frame, config, target, empty)), empty)
+
+
+def _each(
+    frame: pd.DataFrame, config: DataConfig, target: Any, empty: Sequence[str]
+) -> Iterator[Series]:
+    """The series of a long table that have values, one by one."""
     for label, places in frame.groupby(config.id, sort=False).indices.items():
         rows = np.asarray(places)
+        if str(label) in empty:
+            continue
         try:
             made = _one(frame.iloc[rows].reset_index(drop=True), config, target, str(label))
         except SeqlabError as error:
             raise SeqlabError(
                 f"series {label!r} (rows {rows[0] + 1} to {rows[-1] + 1}), counted within it: {error}"
             ) from error
-        found.append(_renumbered(made, rows + 1))
-    return found
+        yield _renumbered(made, rows + 1)
 
 
 def _one(frame: pd.DataFrame, config: DataConfig, target: Any, name: str | None) -> Series:
@@ -196,12 +224,16 @@ def _attributes(frame: pd.DataFrame, names: Sequence[str]) -> np.ndarray | None:
         return None
     values = []
     for name in names:
-        value = tables.numeric(pd.Series([_only(frame, name)])).iloc[0]
-        if not np.isfinite(value):
+        value = float(tables.numeric(pd.Series([_only(frame, name)])).iloc[0])
+        if np.isnan(value):
             raise SeqlabError(
-                f"column {name!r}: {_only(frame, name)!r} is not a number. Use --categories for labels"
+                f"row 1, column {name!r}: {_only(frame, name)!r} is not a number."
+                " Use --categories for labels"
             )
-        values.append(float(value))
+        if np.isinf(value):
+            raise SeqlabError(f"row 1, column {name!r}: infinite value. Correct it")
+        tables.check_size(np.array([value]), name)
+        values.append(value)
     return np.array(values)
 
 

@@ -16,6 +16,7 @@ from seqlab.comparison import Comparison
 from seqlab.evaluate import Score
 from seqlab.forecasts import Forecast
 from seqlab.inspection import Inspection, Part
+from seqlab.panel_scores import said
 from seqlab.runs import Run
 
 if TYPE_CHECKING:  # a listing need not wait for TensorFlow
@@ -110,6 +111,7 @@ def score_tables(
         best = spoken(score.best_baseline)
         yield f"Skill against {best}: {score.skill:.3f} (1 is perfect, 0 is no better)."
     yield score.copy_verdict
+    yield from said({n: v for n, v in score.without_scale.items() if n in names}, len(score.owners))
     undefined = [_title(name) for name in names if not math.isfinite(score.metrics[name])]
     if undefined:
         yield f"Undefined here ({', '.join(undefined)}): the truth holds zeros, or nothing changes."
@@ -121,6 +123,8 @@ def backtest_tables(made: "Backtest") -> Iterable[Table | str]:
     yield from score_tables(made.score, names, "backtest", "origins")
     if made.trained:
         yield f"Trained anew {made.trained} times."
+    if made.note:
+        yield made.note
 
 
 def forecast_table(made: Forecast) -> Table:

@@ -29,6 +29,7 @@ def arrays_of(data: Series | Panel) -> dict[str, np.ndarray]:
     series = (data,) if isinstance(data, Series) else data.series
     about = {
         "panel": None if isinstance(data, Series) else data.name,
+        "empty": [] if isinstance(data, Series) else data.empty,
         "series": [_about(one) for one in series],
     }
     arrays = {"about": np.array(json.dumps(about)), "values": _joined([s.values for s in series])}
@@ -61,8 +62,9 @@ def read(path: Path) -> Series | Panel:
         with opened(path) as stream, arrays(stream) as file:
             about = parsed(str(file["about"]))
             pieces = {name: _Pieces(file[name], name) for name in file.files if name != "about"}
-        panel = about["panel"]
-        if not about["series"] or not isinstance(panel, str | None):
+        panel, empty = about["panel"], about.get("empty", [])  # which older files do not name
+        texts = isinstance(panel, str | None) and all(isinstance(name, str) for name in empty)
+        if not about["series"] or not texts:
             raise ValueError("it describes no series")
         series = tuple(_series(one, pieces) for one in about["series"])
         if any(len(piece.rest) for piece in pieces.values()):
@@ -78,7 +80,7 @@ def read(path: Path) -> Series | Panel:
         zipfile.BadZipFile,
     ) as error:
         raise SeqlabError(f"{path}: cannot be read: {error}. Train the run again") from error
-    return series[0] if panel is None else Panel(panel, series)
+    return series[0] if panel is None else Panel(panel, series, tuple(empty))
 
 
 class _Pieces:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -60,6 +60,11 @@ class Split:
         return max(0, -self.train.first_row)
 
     @property
+    def short(self) -> dict[str, Any]:
+        """For ``--json``: names of the series that are too short; see `PanelSplit.short`."""
+        return {"padded": [self.series.name] if self.padding else [], "left_out": {}}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of series that are too short, a sentence each."""
         if not self.padding:
@@ -90,11 +95,17 @@ class PanelSplit:
         return self.panel
 
     @property
+    def short(self) -> dict[str, Any]:
+        """For ``--json``: all names of series that are ``padded``, and ``left_out``, with the reason."""
+        padded = [part.series.name for part in self.parts if part.padding]
+        empty = dict.fromkeys(self.panel.empty, "no row has a value")
+        return {"padded": padded, "left_out": {**self.left_out, **empty}}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of series that are too short, a sentence each."""
         rows = {one.name: len(one) for one in self.panel.series}
-        padding = [part.series.name for part in self.parts if part.padding]
-        found = {"Padded": padding, "Left out by --short drop": list(self.left_out)}
+        found = {"Padded": self.short["padded"], "Left out by --short drop": self.left_out}
         made = [
             f"{what}, because they have too few rows: {listed(names, rows)}."
             for what, names in found.items()
@@ -103,6 +114,8 @@ class PanelSplit:
         if self.left_out:
             name, why = next(iter(self.left_out.items()))
             made.append(f"{name}: {why}.")
+        if empty := self.panel.empty:
+            made.append(f"Left out by --short drop, because no row has a value: {listed(empty)}.")
         return tuple(made)
 
     @cached_property

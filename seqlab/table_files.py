@@ -1,13 +1,14 @@
-"""Tables from files: CSV in UTF-8 with a header, or Parquet; every other kind is refused in one line."""
+"""Tables from files, CSV in UTF-8 with a header or Parquet, and from DataFrames; others are refused."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["read"]
+__all__ = ["in_pandas", "read"]
 
 
 def read(path: str | Path) -> pd.DataFrame:
@@ -21,6 +22,22 @@ def read(path: str | Path) -> pd.DataFrame:
         return _parquet(path) if path.suffix in (".parquet", ".pq") else _csv(path)
     except OSError as error:
         raise SeqlabError(f"cannot be read: {error.strerror or error}") from error
+
+
+def in_pandas(frame: Any) -> pd.DataFrame:
+    """A DataFrame of polars as one of pandas, a lazy one computed; one of pandas as it is.
+
+    Raises:
+        SeqlabError: it is neither.
+    """
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    kind = type(frame).__name__
+    if kind == "LazyFrame":
+        frame = frame.collect()
+    if not hasattr(frame, "to_dict"):
+        raise SeqlabError(f"`frame` must be a DataFrame of pandas or polars. Received: {kind}")
+    return pd.DataFrame(frame.to_dict(as_series=False))
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -22,7 +22,6 @@ __all__ = [
     "LARGEST",
     "check_size",
     "column_of",
-    "in_pandas",
     "numeric",
     "read",
     "read_frame",
@@ -64,7 +63,7 @@ def read_frame(
     taken as evenly spaced.
 
     Args:
-        frame: a pandas or polars DataFrame, one row per time.
+        frame: a pandas or polars DataFrame, one row per time; decimals become floats.
         target: the column; by default the only numeric one.
         missing: ``error``; ``interpolate`` fills gaps in values and in time by straight lines, and
             leaves out the rows before the first value; ``drop`` drops rows without a value and takes
@@ -73,10 +72,10 @@ def read_frame(
         time: the column of times; by default the first that holds dates.
 
     Raises:
-        SeqlabError: no rows, no such column, text or infinite or missing values, times that are
+        SeqlabError: no table, no rows, no such column, text or infinite or missing values, times that are
             unsorted, repeated or unevenly spaced; with the row.
     """
-    frame = in_pandas(frame)
+    frame = table_files.in_pandas(frame)
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     column = column_of(frame, target)
@@ -89,13 +88,6 @@ def read_frame(
     if times is not None:
         season = _SEASONS.get((times.freqstr or "").split("-")[0])
     return Series(name or str(column), values, times, season, repair=repair)
-
-
-def in_pandas(frame: Any) -> pd.DataFrame:
-    """A DataFrame of polars as one of pandas; one of pandas as it is."""
-    if isinstance(frame, pd.DataFrame):
-        return frame
-    return pd.DataFrame(frame.to_dict(as_series=False))
 
 
 def column_of(frame: pd.DataFrame, target: str | None) -> Any:
@@ -112,7 +104,7 @@ def column_of(frame: pd.DataFrame, target: str | None) -> Any:
         if isinstance(frame[target], pd.DataFrame):
             raise SeqlabError(f"two columns are called {target!r}. Rename one")
         return target
-    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    numeric = [c for c in frame.columns if _are_numbers(frame[c])]
     if not numeric:  # a column spoilt by a few words: so that they are named
         numeric = [c for c in frame.columns if _holds_mostly_numbers(frame[c])]
     if len(numeric) != 1:
@@ -149,6 +141,8 @@ def _numbers(column: pd.Series, name: Any) -> np.ndarray:
 
 def numeric(column: Any) -> Any:
     """A column as numbers: NaN where there is none, infinity where it is too large."""
+    if str(column.dtype).startswith("decimal"):  # of pyarrow, whose gaps pandas 3 stumbles over
+        column = column.astype(object)
     try:
         return pd.to_numeric(column, errors="coerce")
     except OverflowError:  # integers of hundreds of digits, which pandas keeps as Python's
@@ -195,7 +189,7 @@ def _dates(column: pd.Series, name: Any) -> pd.DatetimeIndex | None:
     """The times of a column, None if it holds something else."""
     times = _parsed(column)
     dates = times.notna().mean() > 0.1
-    if dates or column.astype(str).str.match(DATE).all():
+    if dates or column.astype(str).str.match(DATE).all() or _time_zones.hidden(column):
         _time_zones.check(column, name)  # first: of several zones one alone may have been read
     if not dates:
         return None

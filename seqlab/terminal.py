@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["lay_out", "say", "searching", "tracked"]
+__all__ = ["bar", "lay_out", "say", "searching", "tracked"]
 
 
 def lay_out(*parts: Any) -> None:
@@ -22,16 +22,20 @@ def say(*lines: str) -> None:
         print(*lines, sep="\n", flush=True)  # noqa: T201
 
 
-def tracked(steps: Any) -> Any:
-    """With a bar on a terminal, and lines elsewhere."""
+def bar(steps: Any, what: str = "") -> Any:
+    """With a bar on a terminal that goes when all is done, and nothing elsewhere."""
     from rich.progress import track
 
     from seqlab.report import console
 
     screen = console()
-    if screen.is_terminal:
-        return track(steps, "origins", console=screen)
-    return (_said(k, len(steps)) for k in steps)
+    return track(steps, what, console=screen, transient=True) if screen.is_terminal else steps
+
+
+def tracked(steps: Any) -> Any:
+    """With a bar on a terminal, and lines elsewhere."""
+    shown = bar(steps, "origins")
+    return (_said(k, len(steps)) for k in steps) if shown is steps else shown
 
 
 def _said(k: int, count: int) -> int:

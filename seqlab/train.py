@@ -72,6 +72,7 @@ def start(
     Raises:
         SeqlabError: data, sizes or folder that cannot be used.
     """
+    config.check_new()
     chief = join(config.train)  # before anything is computed
     whole, data = parts(config) if data is None else (data.data, data)
     run = runs.create(config, whole, out, data) if chief else Run(out or Path(), config)

@@ -152,6 +152,19 @@ def test_networks_for_each_origin_of_series_of_unequal_length(several, monkeypat
         assert 1 < forecast.mean() / size[name] < 6  # each where its own series is
 
 
+def test_origins_of_unequal_times_are_said_to_go_together_by_number(several, capsys):
+    """The series end on different days, so that their test parts begin on different ones."""
+    words = ["backtest", str(several.path), "--step", "20", "--retrain", "expanding"]
+    assert cli.main(words) == 0
+    said = "Origins go together by number, not by time: network 1 knows ccc up to 2024-04-19, and"
+    said += " bb up to 2024-05-15. From --start with a time all begin at once."
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert cli.main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["note"] == said
+    assert backtest(several, start="2024-04-24", step=20, retrain="expanding").note == ""
+    assert backtest(several, step=20).note == ""  # whose one network knows no test part
+
+
 def test_a_missing_statsforecast_is_said_before_any_training(single, monkeypatch):
     monkeypatch.setitem(sys.modules, "statsforecast", None)
     monkeypatch.setattr(train, "start", None)

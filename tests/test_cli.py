@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqlab import cli, metrics, runs
-from seqlab.config import Config
+from seqlab import cli, metrics, runs, train
+from seqlab.config import FORECASTERS, Config, DataConfig, ModelConfig
+from seqlab.errors import SeqlabError
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["--steps", "40", "--hidden", "6", "--layers", "1"]
@@ -199,6 +200,26 @@ def test_a_strategy_may_be_a_network(tmp_path, monkeypatch):
     assert cli.main(words.split()) == 0
     config = runs.load("run").config
     assert config.model.model == "encoder_decoder" and config.data.strategy == "direct"
+
+
+@pytest.mark.parametrize("name", FORECASTERS)
+def test_a_network_that_decodes_step_by_step_is_not_asked_for_one_step(
+    tmp_path, monkeypatch, name, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    words = (
+        f"airline --model {name} --strategy recursive --horizon 3 --loss gaussian --scaling mean"
+    )
+    for command in ("train", "tune"):
+        assert cli.main([command, *words.split(), "--steps", "2"]) == 2
+        said = capsys.readouterr().err
+        assert f"the model {name} itself goes step by step" in said and "--model stacked" in said
+    data = DataConfig("airline", horizon=3, strategy="recursive", scaling="mean")
+    config = Config(data, ModelConfig(name, loss="gaussian"))
+    assert Config.from_json(json.dumps(config.to_json())) == config  # runs of it still load
+    with pytest.raises(SeqlabError, match="itself goes step by step"):
+        train.start(config)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_options_reach_the_config():

@@ -1,10 +1,15 @@
 """Several series and the columns beside their values: tables, encodings, windows, splits."""
 
 import dataclasses
+import itertools
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from seqlab import calendars, inspection, models, panel_tables, series_files, tables, train
 from seqlab._safe_models import load_model
@@ -125,7 +130,6 @@ def test_polars_frames_do_as_well():
 
 
 def test_a_real_polars_frame_gives_the_same_series():
-    polars = pytest.importorskip("polars")
     table = long_table()
     table["day"] = pd.to_datetime(table["day"])
     frame = polars.DataFrame(table.to_dict("list"))
@@ -133,8 +137,9 @@ def test_a_real_polars_frame_gives_the_same_series():
         polars.col("sales", "visits").fill_nan(None)
     )  # which it knows beside NaN
     frame = frame.with_columns(polars.col("region").cast(polars.Categorical))
-    found, expected = (panel_tables.read_frame(f, CONFIG) for f in (frame, table))
-    for one, other in zip(found.series, expected.series, strict=True):
+    expected = panel_tables.read_frame(table, CONFIG)
+    both = (panel_tables.read_frame(f, CONFIG).series for f in (frame, frame.lazy()))
+    for one, other in zip(itertools.chain(*both), expected.series * 2, strict=True):
         for name in ("values", "past", "future", "static"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert (one.name, one.season, one.categories) == (other.name, 7, other.categories)
@@ -145,6 +150,33 @@ def test_a_real_polars_frame_gives_the_same_series():
     holes = dates.with_columns(polars.when(polars.col("v") != 3).then(polars.col("v")).alias("v"))
     with pytest.raises(SeqlabError, match=r"1 missing values, the first in row 4 \(2024-01-04\)"):
         tables.read_frame(holes)
+
+
+@pytest.mark.parametrize("read", ["pandas", "arrow", "polars", "parquet"])
+def test_decimals_are_numbers_of_every_role(read, tmp_path):
+    table = long_table()
+    for name in ("sales", "visits", "promo", "area"):
+        table[name] = [None if np.isnan(v) else Decimal(f"{v:.2f}") for v in table[name]]
+    if read == "parquet":
+        table.to_parquet(tmp_path / "t.parquet")
+        assert pq.read_schema(tmp_path / "t.parquet").field("sales").type.bit_width == 128
+        table = pd.read_parquet(tmp_path / "t.parquet")
+    if read == "arrow":
+        table = pa.Table.from_pandas(table).to_pandas(types_mapper=pd.ArrowDtype)
+    if read == "polars":
+        table = polars.DataFrame(table.to_dict("list"))
+        assert table.schema["sales"].is_decimal()
+    found, wanted = (panel_tables.read_frame(t, CONFIG) for t in (table, long_table()))
+    for one, other in zip(found.series, wanted.series, strict=True):
+        for name in ("values", "past", "future", "static"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    alone = table[["sales"]] if read == "polars" else table.loc[:79, ["sales"]]
+    assert len(tables.read_frame(alone[:80])) == 80  # it is found without its name, too
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(SeqlabError, match="must be a DataFrame of pandas or polars"):
+        tables.read_frame([1.0, 2.0])
 
 
 REFUSED = {
@@ -172,6 +204,18 @@ REFUSED = {
     "an infinite value beside": (
         lambda t: t.assign(visits=t.visits.where(t.day != "2024-01-03", -np.inf)),
         "series 'a' .*row 3, column 'visits': infinite value",
+    ),
+    "an infinite attribute": (
+        lambda t: t.assign(area=t.area.where(t.shop != "b", np.inf)),
+        "series 'b' .*row 1, column 'area': infinite value",
+    ),
+    "an attribute beyond float32": (
+        lambda t: t.assign(area=t.area.astype(float).where(t.shop != "b", 1e39)),
+        "series 'b' .*row 1, column 'area': 1e\\+39 is more than",
+    ),
+    "an attribute of words": (
+        lambda t: t.assign(area="large"),
+        "series 'a' .*row 1, column 'area': 'large' is not a number. Use --categories",
     ),
     "two time zones": (
         lambda t: t.assign(day=t.day + np.where(t.shop == "a", " 00:00+01:00", " 00:00+02:00")),

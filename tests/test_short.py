@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import backtest, cli, forecasts, runs, train
+from seqlab import backtest, cli, forecasts, panel_tables, runs, train
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
 from seqlab.datasets import Panel, Series, split
 from seqlab.errors import SeqlabError
@@ -217,3 +217,58 @@ def test_the_commands_say_what_was_padded_and_left_out(tmp_path, monkeypatch, ca
     assert notes == ["Padded, because they have too few rows: short (15 rows)."]
     assert cli.main(["train", *words, "drop", "--steps", "2", "--hidden", "4"]) == 0
     assert "short (15 rows)" in capsys.readouterr().out
+
+
+def shops(rows):
+    """A long table; a shop of no rows has one in which nothing but its area is known."""
+    parts = []
+    for name, count in rows.items():
+        days = pd.date_range("2024-01-01", periods=count).astype(str) if count else [None]
+        sales = np.sin(np.arange(count)) + 2 if count else [None]
+        parts.append(pd.DataFrame({"shop": name, "day": days, "sales": sales, "area": 3.0}))
+    return pd.concat(parts, ignore_index=True).astype({"sales": float})
+
+
+@pytest.mark.parametrize("what", ["drop", "pad"])
+def test_json_has_every_short_series_where_a_table_counts_them(tmp_path, monkeypatch, capsys, what):
+    monkeypatch.chdir(tmp_path)
+    short = {f"s{i}": 16 for i in range(13)}
+    shops({"long": 80, **short}).to_csv("my.csv", index=False)
+    words = ["windows", "my.csv", "--id", "shop", "--target", "sales", "--window", "8"]
+    words += ["--horizon", "2", "--short", what]
+    assert cli.main(words) == 0
+    assert "s9 (16 rows), ... (13 in all)." in capsys.readouterr().out
+    assert cli.main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["left_out" if what == "drop" else "padded"]) == list(short)
+    assert what == "pad" or found["left_out"]["s12"].startswith("16 rows; window 8 + horizon 2")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_series_without_any_value_are_dropped_and_named(tmp_path, monkeypatch, capsys, first):
+    monkeypatch.chdir(tmp_path)
+    rows = {"long": 80, "other": 80}
+    table = shops({"none": 0, **rows} if first else {**rows, "none": 0})
+    table.loc[table.shop == "other", "sales"] = np.nan  # whose rows have times
+    table.to_csv("my.csv", index=False)
+    words = ["my.csv", "--id", "shop", "--target", "sales", "--static", "area", "--window", "8"]
+    words += ["--horizon", "2"]
+    names = ["none", "other"] if first else ["other", "none"]
+    listed = ", ".join(names)
+    assert cli.main(["windows", *words]) == 2
+    assert f"without any value: {listed}. Fill some in, or" in capsys.readouterr().err
+    words += ["--short", "drop"]
+    assert cli.main(["windows", *words]) == 0
+    assert f"because no row has a value: {listed}." in capsys.readouterr().out
+    assert cli.main(["windows", *words, "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["left_out"]) == names
+    assert cli.main(["train", *words, "--steps", "2", "--hidden", "4", "--out", "run"]) == 0
+    assert f"because no row has a value: {listed}." in capsys.readouterr().out
+    run = runs.load(tmp_path / "run")
+    assert run.split.panel.empty == tuple(names)
+    assert [one.file_row(0) for one in run.split.panel.series] == [2 if first else 1]
+    wide = pd.DataFrame({"a": np.arange(80.0), "b": np.nan})
+    panel = panel_tables.read_frame(wide, DataConfig("w", wide=True, short="drop"))
+    assert (len(panel), panel.empty) == (1, ("b",))
+    with pytest.raises(SeqlabError, match="no series has a value"):
+        panel_tables.read_frame(wide * np.nan, DataConfig("w", wide=True, short="drop"))

@@ -70,6 +70,7 @@ ORDER = [
     [
         "windows",
         "panel",
+        "cuts",
         "_image_files",
         "_alexnet_file",
         "_colours",
@@ -90,7 +91,7 @@ ORDER = [
         "_graph_scaling",
         "_onnx_graph",
     ],
-    ["_strategy", "panel_tables", "series_files", "options", "cuts", "_sizes", "_blocks"],
+    ["_strategy", "panel_tables", "series_files", "options", "_sizes", "_blocks"],
     ["splits"],
     [
         "datasets",
@@ -104,7 +105,7 @@ ORDER = [
         "connections",
         "dropouts",
     ],
-    ["_pictures", "companions"],
+    ["_pictures", "companions", "panel_scores"],
     ["_layers", "_labelled_images", "cnn", "_pixels", "_resting", "_plain_windows"],
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network", "_sides"],
@@ -166,7 +167,7 @@ LIGHT = [
     "splits",
 ]
 LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times", "_time_zones"]
-LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
+LIGHT += ["naive", "interval_metrics", "panel_metrics", "panel_scores", "classical"]
 LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "conformal", "intervals"]

@@ -1,5 +1,7 @@
 """A person's own table: what is read, what is inferred, and what is refused with its row."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -150,6 +152,31 @@ def test_times_of_two_zones_are_named(tmp_path, one, other, clock, row):
     found = refusal(tmp_path, table(times, VALUES))
     expected = f"'{times[row]}' is of another time zone than '{times[0]}'. Write all times in one"
     assert found.startswith(f"row {row + 1}, column 'day': {expected}")
+
+
+@pytest.fixture(params=["UTC", "America/New_York"])
+def here(request, monkeypatch):
+    """Where this machine is, which pandas asks."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("zone", ["EST", "CET", "Europe/Berlin"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d 09:00", "%d/%m/%Y 09:00:00", "%a %d %b %Y 09:00"])
+def test_times_of_one_zone_that_is_only_named_are_not_lost(tmp_path, here, form, zone):
+    times = [f"{day:{form}} {zone}" for day in pd.to_datetime(DAYS)]
+    found = refusal(tmp_path, table(times, VALUES))
+    assert found.startswith(f"row 1, column 'day': {times[0]!r} names its time zone, {zone}, and")
+    assert "Write its offset, such as +01:00" in found
+
+
+@pytest.mark.parametrize("word", ["8:30 open", "2024 fine", "at 8:30 EST"])
+def test_words_behind_a_clock_are_no_times(tmp_path, word):
+    frame = pd.DataFrame({"note": [word] * 10, "day": DAYS, "sales": VALUES})
+    assert read(tmp_path, frame.to_csv(index=False)).season == 7
 
 
 @pytest.mark.parametrize("ends", [("Z", "+00:00"), (" UTC", " GMT"), (" AM", " PM"), ("", "")])
