@@ -1,7 +1,7 @@
 """Continuing the series of a run beyond their last rows."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,15 @@ from seqlab.runs import Run, written
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
 
-__all__ = ["Forecast", "agree", "forecast", "forecast_each", "forecast_mean", "write_csv"]
+__all__ = [
+    "Forecast",
+    "agree",
+    "forecast",
+    "forecast_each",
+    "forecast_mean",
+    "write_csv",
+    "write_paths",
+]
 
 RESTING = {
     "conformal": "Intervals are conformal, as wide as errors on the validation part ask for",
@@ -41,6 +49,7 @@ class Forecast:
         bands: nominal share to lower and upper ends ``[steps]``; NaN beyond steps that could be tested.
         kind: of the intervals, as in `seqlab.intervals.Held`; or ``none``.
         missing: why there are none.
+        paths: ``[count, steps]`` that may come, each step given those before it; None if none were asked.
     """
 
     name: str
@@ -51,6 +60,7 @@ class Forecast:
     bands: Bands = field(default_factory=dict)
     kind: str = "none"
     missing: str = ""
+    paths: np.ndarray | None = None
 
     @property
     def unit(self) -> str:
@@ -90,11 +100,21 @@ class Forecast:
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Label, value and `columns` of each step; days without a time of day are dates."""
-        labels = self.labels
-        if self.unit == "time" and (labels == labels.normalize()).all():
-            labels = labels.date
         columns = [self.values, *self.columns.values()]
-        return zip(labels, *(column.tolist() for column in columns), strict=True)
+        return zip(self._days, *(column.tolist() for column in columns), strict=True)
+
+    def path_rows(self) -> Iterator[tuple[Any, int, float]]:
+        """Label, number of the path from 1, and value of each step of each of the `paths`."""
+        for number, path in enumerate([] if self.paths is None else self.paths, 1):
+            for label, value in zip(self._days, path.tolist(), strict=True):
+                yield label, number, value
+
+    @property
+    def _days(self) -> Any:
+        """The labels; days without a time of day as dates."""
+        labels = self.labels
+        whole = self.unit == "time" and (labels == labels.normalize()).all()
+        return labels.date if whole else labels
 
     def to_json(self, named: bool = False) -> list[dict[str, Any]]:
         """A dict per step, with the name of the series where there are several; null is not finite."""
@@ -107,22 +127,31 @@ class Forecast:
         ]
 
 
-def forecast(run: Run, steps: int | None = None) -> Forecast:
-    """Forecast the rows after the last one of a run's series; by default as many as the horizon.
+def forecast(run: Run, steps: int | None = None, samples: int = 0, seed: int = 0) -> Forecast:
+    """Forecast the rows after the last one of a run's series.
+
+    Args:
+        run: a finished one.
+        steps: by default as many as its horizon.
+        samples: paths to draw; see `seqlab.predict.Predictor.paths`.
+        seed: equal seeds give equal paths.
 
     Raises:
-        SeqlabError: the run is not finished, is of several series, or was not trained for so many steps.
+        SeqlabError: the run is not finished, is of several series, or was not trained for so many steps;
+            a network that has no paths.
     """
     if len(run.split.parts) > 1:
         raise SeqlabError(f"{run.path}: trained on several series: use forecast_each")
-    return forecast_each(run, steps)[0]
+    return forecast_each(run, steps, samples, seed)[0]
 
 
-def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
+def forecast_each(
+    run: Run, steps: int | None = None, samples: int = 0, seed: int = 0
+) -> list[Forecast]:
     """The same for each series of a run.
 
     Raises:
-        SeqlabError: the run is not finished, or was not trained for so many steps.
+        SeqlabError: as `forecast`, of one series or several.
     """
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
@@ -137,6 +166,7 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
     levels: Sequence[float] = predictor.levels if steps <= data.ahead else ()
     if levels:
         own = predictor.quantiles(windows, levels)
+    paths = predictor.paths(windows, samples, seed) if samples else None
     around, kind = bands_ahead(predictor, run.split, windows, values, max(data.horizon, data.ahead))
     why = "" if around else missing(predictor, run.split, min(windows.horizon, data.horizon))
     return [
@@ -149,6 +179,7 @@ def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
             {share: (low[i, :steps], up[i, :steps]) for share, (low, up) in around.items()},
             kind,
             why,
+            None if paths is None else paths[i, :, :steps],
         )
         for i, part in enumerate(parts)
     ]
@@ -173,14 +204,19 @@ def _check_steps(data: DataConfig, steps: int) -> None:
         )
 
 
-def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecast]:
+def forecast_mean(
+    runs: Sequence[Run], steps: int | None = None, samples: int = 0, seed: int = 0
+) -> list[Forecast]:
     """The mean of what several runs forecast for each series, with quantiles and intervals that all have.
 
     Raises:
-        SeqlabError: as `forecast_each`; or they are of different series or horizons.
+        SeqlabError: as `forecast_each`; they are of different series or horizons; paths of several.
     """
     agree(runs)
-    return [_mean(same) for same in zip(*(forecast_each(run, steps) for run in runs), strict=True)]
+    if samples and len(runs) > 1:
+        raise SeqlabError("paths are of one network, and a mean of paths is none. Name one run")
+    made = (forecast_each(run, steps, samples, seed) for run in runs)
+    return [_mean(same) for same in zip(*made, strict=True)]
 
 
 def _mean(same: Sequence[Forecast]) -> Forecast:
@@ -233,24 +269,48 @@ def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:
     Raises:
         SeqlabError: the file cannot be written.
     """
-    several = [] if isinstance(made, Forecast) else ["series"]
     every = [made] if isinstance(made, Forecast) else made
     named = every[0].name if isinstance(made, Forecast) else "forecast"
+    return _write(made, path, (every[0].unit, named, *every[0].columns), Forecast.rows)
+
+
+def write_paths(made: Forecast | Sequence[Forecast], path: Path) -> Path:
+    """Write a forecast's paths as CSV: time (or row), path and value; of several series with their names.
+
+    Raises:
+        SeqlabError: the file cannot be written.
+    """
+    unit = (made if isinstance(made, Forecast) else made[0]).unit
+    return _write(made, path, (unit, "path", "value"), Forecast.path_rows)
+
+
+def _write(
+    made: Forecast | Sequence[Forecast],
+    path: Path,
+    head: tuple[str, ...],
+    rows: Callable[[Forecast], Iterator[tuple[Any, ...]]],
+) -> Path:
+    """Write the rows of each forecast as CSV, and of several series their names before them."""
+    several = [] if isinstance(made, Forecast) else ["series"]
     try:
         with written(path) as temporary, temporary.open("w", newline="") as file:
             table = csv.writer(file)
-            table.writerow((*several, every[0].unit, named, *every[0].columns))
-            for one in every:
+            table.writerow((*several, *head))
+            for one in [made] if isinstance(made, Forecast) else made:
                 name = [one.name] * len(several)
-                table.writerows(
-                    (*name, label, *("" if np.isnan(v) else f"{v:.9g}" for v in row))
-                    for label, *row in one.rows()
-                )
+                table.writerows((*name, *map(_cell, row)) for row in rows(one))
     except OSError as error:
         raise SeqlabError(
             f"{path}: cannot be written: {error.strerror}. Name another file"
         ) from error
     return path
+
+
+def _cell(value: Any) -> Any:
+    """A number in nine digits, empty if it is none; all else as it is."""
+    if not isinstance(value, float):
+        return value
+    return "" if np.isnan(value) else f"{value:.9g}"
 
 
 def _labels(series: Series, steps: int) -> Any:
