@@ -194,6 +194,9 @@ def _backtest(to: argparse.ArgumentParser) -> None:
 def _forecast(to: argparse.ArgumentParser) -> None:
     _runs(to)
     to.add_argument("--steps", type=whole, metavar="N", help="default: the run's horizon")
+    to.add_argument(
+        "--data", metavar="FILE", help="newer rows to go on from; default: those it was trained on"
+    )
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
     to.add_argument(
         "--samples", type=whole, default=0, metavar="N", help="draw paths that may come"

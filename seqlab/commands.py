@@ -137,7 +137,7 @@ def forecast(options: Namespace) -> None:
     runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    made = forecasts.forecast_mean(runs, options.steps, options.samples, options.seed)
+    made = forecasts.forecast_mean(runs, options.steps, options.samples, options.seed, options.data)
     several, files = len(made) > 1, _forecast_files(options, runs, made)
     if options.json:
         points = [point for one in made for point in one.to_json(several)]
@@ -145,7 +145,8 @@ def forecast(options: Namespace) -> None:
         if options.samples:
             paths = [{"series": one.name, "values": one.paths.tolist()} for one in made]  # type: ignore[union-attr]
             about["paths"] = paths
-        named = {**_named(runs), "forecast": points, **about}
+        newer_rows = {"data": options.data} if options.data else {}
+        named = {**_named(runs), **newer_rows, "forecast": points, **about}
         say(json.dumps({**named, "files": list(map(str, files))}))
         return
     from seqlab.report import forecast_table
@@ -156,7 +157,13 @@ def forecast(options: Namespace) -> None:
         say(f"{len(made) - SHOWN} more series: --csv FILE or --json has them all.")
     unseen = "Paths were drawn: --paths FILE or --json has them, and --plot shows some."
     notes = [unseen] if options.samples and not files else []
-    say(f"{_of(runs)}: {made[0].note}", *made[0].about, *notes, *(f"Wrote {f}" for f in files))
+    source = f", from {options.data}" if options.data else ""
+    say(
+        f"{_of(runs)}{source}: {made[0].note}",
+        *made[0].about,
+        *notes,
+        *(f"Wrote {f}" for f in files),
+    )
 
 
 def _forecast_files(options: Namespace, runs: Sequence[Any], made: Sequence[Any]) -> list[Path]:
@@ -170,10 +177,11 @@ def _forecast_files(options: Namespace, runs: Sequence[Any], made: Sequence[Any]
         files.append(forecasts.write_paths(whole, Path(options.paths)))
     if options.plot is not None:
         from seqlab import plots
+        from seqlab.newer import newer
 
         name = "forecast" if len(runs) == 1 else "forecast-mean"
         path = _file(options.plot) or runs[0].plots() / f"{name}.png"
-        series = [part.series for part in runs[0].split.parts]
+        series = [part.series for part in newer(runs[0], options.data).parts]
         files.append(plots.save(plots.forecasts(series, made), path))
     return files
 

@@ -117,8 +117,9 @@ ORDER = [
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
-    ["intervals", "weights", "_raw_graphs"],
-    ["forecasts", "_export_formats"],
+    ["intervals", "weights", "_raw_graphs", "newer"],
+    ["_continued", "_export_formats"],
+    ["forecasts"],
     ["export"],
     [
         "callbacks",
@@ -168,7 +169,7 @@ LIGHT += ["chunks", "sequences", "sequence_files", "repair", "_even_times", "_ti
 LIGHT += ["naive", "interval_metrics", "panel_metrics", "classical"]
 LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
-LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals"]
+LIGHT += ["arguments", "terminal", "listings", "options", "origins", "intervals", "newer"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file", "network_commands", "export_commands"]
 LIGHT += ["_bounded_files", "_plain_values"]
