@@ -11,7 +11,7 @@ from seqlab._forecaster import Forecaster, at_each_step, roll
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras, tf
 from seqlab.config import ModelConfig
-from seqlab.errors import SeqlabError, check_positive
+from seqlab.errors import check_positive, check_seed
 from seqlab.likelihoods import LIKELIHOODS
 
 __all__ = ["DRAWS", "Autoregressive"]
@@ -100,8 +100,7 @@ class Autoregressive(Forecaster):
             SeqlabError: a count or a seed that cannot be used, inputs of other shapes.
         """
         check_positive("count", count)
-        if type(seed) is not int or not 0 <= seed < 2**31:
-            raise SeqlabError(f"`seed` must be an integer from 0 to 2**31 - 1. Received: {seed!r}")
+        check_seed(seed)
         given = {name: tf.convert_to_tensor(v) for name, v in inputs.items() if name != "truth"}
         if not self.built:
             self(given)

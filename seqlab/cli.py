@@ -20,7 +20,7 @@ from seqlab import (
 )
 from seqlab._signals import number_of
 from seqlab._told import unheard
-from seqlab.arguments import finite, keras_file, picture, rate, whole
+from seqlab.arguments import finite, keras_file, natural, picture, rate, whole
 from seqlab.config import RETRAIN
 from seqlab.errors import SeqlabError
 from seqlab.train_options import (
@@ -197,7 +197,15 @@ def _backtest(to: argparse.ArgumentParser) -> None:
 def _forecast(to: argparse.ArgumentParser) -> None:
     _runs(to)
     to.add_argument("--steps", type=whole, metavar="N", help="default: the run's horizon")
+    to.add_argument(
+        "--data", metavar="FILE", help="newer rows to go on from; default: those it was trained on"
+    )
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
+    to.add_argument(
+        "--samples", type=whole, default=0, metavar="N", help="draw paths that may come"
+    )
+    to.add_argument("--paths", metavar="FILE", help="write them as CSV")
+    to.add_argument("--seed", type=natural, default=0, metavar="N", help="of them; default: 0")
     to.add_argument(
         "--plot", nargs="?", const=True, type=picture, metavar="FILE", help="write a PNG picture"
     )

@@ -133,31 +133,23 @@ def backtest(options: Namespace) -> None:
 
 def forecast(options: Namespace) -> None:
     """``seqlab forecast``: the series of a run, continued."""
+    _check_samples(options)
     from seqlab import runs as folders
 
     runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    run, made = runs[0], forecasts.forecast_mean(runs, options.steps)
-    several = len(made) > 1
-    written = []
-    if options.csv:
-        written.append(forecasts.write_csv(made if several else made[0], Path(options.csv)))
-    if options.plot is not None:
-        from seqlab import plots
-
-        name = "forecast" if len(runs) == 1 else "forecast-mean"
-        path = _file(options.plot) or run.plots() / f"{name}.png"
-        series = [part.series for part in run.split.parts]
-        written.append(plots.save(plots.forecasts(series, made), path))
+    made = forecasts.forecast_mean(runs, options.steps, options.samples, options.seed, options.data)
+    several, files = len(made) > 1, _forecast_files(options, runs, made)
     if options.json:
         points = [point for one in made for point in one.to_json(several)]
-        about = {"intervals": made[0].kind, "notes": made[0].about}
-        say(
-            json.dumps(
-                {**_named(runs), "forecast": points, **about, "files": list(map(str, written))}
-            )
-        )
+        about: dict[str, Any] = {"intervals": made[0].kind, "notes": made[0].about}
+        if options.samples:
+            paths = [{"series": one.name, "values": one.paths.tolist()} for one in made]  # type: ignore[union-attr]
+            about["paths"] = paths
+        newer_rows = {"data": options.data} if options.data else {}
+        named = {**_named(runs), **newer_rows, "forecast": points, **about}
+        say(json.dumps({**named, "files": list(map(str, files))}))
         return
     from seqlab.report import forecast_table
 
@@ -165,7 +157,42 @@ def forecast(options: Namespace) -> None:
         lay_out(forecast_table(one))
     if len(made) > SHOWN:
         say(f"{len(made) - SHOWN} more series: --csv FILE or --json has them all.")
-    say(f"{_of(runs)}: {made[0].note}", *made[0].about, *(f"Wrote {path}" for path in written))
+    unseen = "Paths were drawn: --paths FILE or --json has them, and --plot shows some."
+    notes = [unseen] if options.samples and not files else []
+    source = f", from {options.data}" if options.data else ""
+    say(
+        f"{_of(runs)}{source}: {made[0].note}",
+        *made[0].about,
+        *notes,
+        *(f"Wrote {f}" for f in files),
+    )
+
+
+def _forecast_files(options: Namespace, runs: Sequence[Any], made: Sequence[Any]) -> list[Path]:
+    """Write the files that were asked for."""
+    from seqlab import forecasts
+
+    whole, files = made if len(made) > 1 else made[0], []
+    if options.csv:
+        files.append(forecasts.write_csv(whole, Path(options.csv)))
+    if options.paths:
+        files.append(forecasts.write_paths(whole, Path(options.paths)))
+    if options.plot is not None:
+        from seqlab import plots
+        from seqlab.newer import newer
+
+        name = "forecast" if len(runs) == 1 else "forecast-mean"
+        path = _file(options.plot) or runs[0].plots() / f"{name}.png"
+        series = [part.series for part in newer(runs[0], options.data).parts]
+        files.append(plots.save(plots.forecasts(series, made), path))
+    return files
+
+
+def _check_samples(options: Namespace) -> None:
+    """Refuse options of paths where none are asked for."""
+    for name in ("--paths", "--seed"):
+        if name in options.given and not options.samples:
+            raise SeqlabError(f"`{name}` is of the paths that --samples N draws: give both")
 
 
 def _of(runs: Sequence[Any]) -> str:

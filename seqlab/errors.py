@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-__all__ = ["SeqlabError", "check_choice", "check_finite", "check_fraction", "check_positive"]
+__all__ = [
+    "SeqlabError",
+    "check_choice",
+    "check_finite",
+    "check_fraction",
+    "check_positive",
+    "check_seed",
+]
 
 
 class SeqlabError(ValueError):
@@ -54,6 +61,16 @@ def check_fraction(name: str, value: object) -> None:
     """
     if not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise SeqlabError(f"`{name}` must be at least 0 and below 1. Received: {value!r}")
+
+
+def check_seed(value: object) -> None:
+    """Raise unless `value` is a seed: an integer that 31 bits hold.
+
+    Raises:
+        SeqlabError: naming the value received.
+    """
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise SeqlabError(f"`seed` must be an integer from 0 to 2**31 - 1. Received: {value!r}")
 
 
 def check_choice(name: str, value: object, legal: Iterable[str]) -> None:

@@ -1,154 +1,93 @@
 """Continuing the series of a run beyond their last rows."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from seqlab._continued import Forecast, write_csv, write_paths
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
-from seqlab.intervals import Bands, bands_ahead, missing
+from seqlab.intervals import bands_ahead, missing
+from seqlab.newer import newer
 from seqlab.origins import at_origins
-from seqlab.runs import Run, written
+from seqlab.runs import Run
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
 
-__all__ = ["Forecast", "agree", "forecast", "forecast_each", "forecast_mean", "write_csv"]
+__all__ = [
+    "Forecast",
+    "agree",
+    "forecast",
+    "forecast_each",
+    "forecast_mean",
+    "write_csv",
+    "write_paths",
+]
 
-RESTING = {
-    "conformal": "Intervals are conformal, as wide as errors on the validation part ask for",
-    "mixed": "Intervals are means of some runs' own quantiles and of the others' conformal intervals",
-    "quantiles": "Intervals are between the network's own quantiles",
-}
 APART = (
     "No intervals: the runs have none in common. Train them with one --loss and one --validation."
 )
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What is to come, in original units.
+def forecast(
+    run: Run, steps: int | None = None, samples: int = 0, seed: int = 0, data: Any = None
+) -> Forecast:
+    """Forecast the rows after the last one of a run's series.
 
-    Attributes:
-        name: of the series.
-        labels: a time per row where the series has times, else the row's number, counted from 1.
-        values: ``[steps]``.
-        horizon: P; beyond it the network ran on its own output.
-        quantiles: level to values ``[steps]``; none for a network that gives single numbers.
-        bands: nominal share to lower and upper ends ``[steps]``; NaN beyond steps that could be tested.
-        kind: of the intervals, as in `seqlab.intervals.Held`; or ``none``.
-        missing: why there are none.
-    """
-
-    name: str
-    labels: Any
-    values: np.ndarray
-    horizon: int
-    quantiles: dict[float, np.ndarray] = field(default_factory=dict)
-    bands: Bands = field(default_factory=dict)
-    kind: str = "none"
-    missing: str = ""
-
-    @property
-    def unit(self) -> str:
-        """What the labels are: ``time`` or ``row``."""
-        return "row" if isinstance(self.labels, np.ndarray) else "time"
-
-    @property
-    def note(self) -> str:
-        """What it is, in a sentence."""
-        steps = len(self.values)
-        text = f"{steps} steps after the last row"
-        if steps > self.horizon:
-            return f"{text}; beyond step {self.horizon} the network runs on its own output."
-        return f"{text}."
-
-    @property
-    def about(self) -> list[str]:
-        """What the intervals rest on, or why there are none: a sentence, or none where it is plain."""
-        if self.quantiles or not self.bands:
-            return [self.missing] if self.missing and not self.quantiles else []
-        known = int(min((~np.isnan(low)).sum() for low, _ in self.bands.values()))
-        text = f"{RESTING[self.kind]}; `seqlab evaluate` shows what they hold."
-        if known < len(self.values):
-            text += f" There are none beyond step {known}, for want of such errors so far ahead."
-        return [text]
-
-    @property
-    def columns(self) -> dict[str, np.ndarray]:
-        """The network's quantiles, or else the ends of intervals, by what they are called."""
-        if self.quantiles:
-            return {f"quantile {level:g}": values for level, values in self.quantiles.items()}
-        return {
-            f"{end} {100 * share:g} %": values
-            for share, ends in self.bands.items()
-            for end, values in zip(("lower", "upper"), ends, strict=True)
-        }
-
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Label, value and `columns` of each step; days without a time of day are dates."""
-        labels = self.labels
-        if self.unit == "time" and (labels == labels.normalize()).all():
-            labels = labels.date
-        columns = [self.values, *self.columns.values()]
-        return zip(labels, *(column.tolist() for column in columns), strict=True)
-
-    def to_json(self, named: bool = False) -> list[dict[str, Any]]:
-        """A dict per step, with the name of the series where there are several; null is not finite."""
-        name = {"series": self.name} if named else {}
-        keys = ["forecast", *(key.removesuffix(" %").replace(" ", "_") for key in self.columns)]
-        return [
-            {**name, "time": str(label)}
-            | {k: v if np.isfinite(v) else None for k, v in zip(keys, values, strict=True)}
-            for label, *values in self.rows()
-        ]
-
-
-def forecast(run: Run, steps: int | None = None) -> Forecast:
-    """Forecast the rows after the last one of a run's series; by default as many as the horizon.
+    Args:
+        run: a finished one.
+        steps: by default as many as its horizon.
+        samples: paths to draw; see `seqlab.predict.Predictor.paths`.
+        seed: equal seeds give equal paths.
+        data: newer rows of the series, to be continued in place of the run's own; see `seqlab.newer`.
 
     Raises:
-        SeqlabError: the run is not finished, is of several series, or was not trained for so many steps.
+        SeqlabError: the run is not finished, is of several series, or was not trained for so many steps;
+            a network that has no paths; data that the run cannot use.
     """
     if len(run.split.parts) > 1:
         raise SeqlabError(f"{run.path}: trained on several series: use forecast_each")
-    return forecast_each(run, steps)[0]
+    return forecast_each(run, steps, samples, seed, data)[0]
 
 
-def forecast_each(run: Run, steps: int | None = None) -> list[Forecast]:
-    """The same for each series of a run.
+def forecast_each(
+    run: Run, steps: int | None = None, samples: int = 0, seed: int = 0, data: Any = None
+) -> list[Forecast]:
+    """The same for each series of a run, or of the newer rows.
 
     Raises:
-        SeqlabError: the run is not finished, or was not trained for so many steps.
+        SeqlabError: as `forecast`, of one series or several.
     """
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
-    data, config, parts = run.config.data, run.config, run.split.parts
-    steps = steps or data.horizon
-    _check_steps(data, steps)
+    config, now = run.config, newer(run, data)
+    asked, parts = config.data, now.parts
+    steps = steps or asked.horizon
+    _check_steps(asked, steps)
     ends = [np.array([len(part.series)]) for part in parts]
-    windows = at_origins(run.split, config, ends, max(steps, data.ahead))
+    windows = at_origins(now, config, ends, max(steps, asked.ahead))
     predictor = Predictor(run.model, run.split.train, config.model)
     values = predictor(windows)
     own = np.empty((*values.shape, 0))
-    levels: Sequence[float] = predictor.levels if steps <= data.ahead else ()
+    levels: Sequence[float] = predictor.levels if steps <= asked.ahead else ()
     if levels:
         own = predictor.quantiles(windows, levels)
-    around, kind = bands_ahead(predictor, run.split, windows, values, max(data.horizon, data.ahead))
-    why = "" if around else missing(predictor, run.split, min(windows.horizon, data.horizon))
+    paths = predictor.paths(windows, samples, seed) if samples else None
+    around, kind = bands_ahead(predictor, run.split, windows, values, asked.horizon)
+    why = "" if around else missing(predictor, run.split, min(windows.horizon, asked.horizon))
     return [
         Forecast(
             part.series.name,
             _labels(part.series, steps),
             values[i, :steps],
-            data.ahead,
+            asked.ahead,
             dict(zip(levels, own[i, :steps].T, strict=True)),
             {share: (low[i, :steps], up[i, :steps]) for share, (low, up) in around.items()},
             kind,
             why,
+            None if paths is None else paths[i, :, :steps],
         )
         for i, part in enumerate(parts)
     ]
@@ -173,14 +112,23 @@ def _check_steps(data: DataConfig, steps: int) -> None:
         )
 
 
-def forecast_mean(runs: Sequence[Run], steps: int | None = None) -> list[Forecast]:
+def forecast_mean(
+    runs: Sequence[Run],
+    steps: int | None = None,
+    samples: int = 0,
+    seed: int = 0,
+    data: Any = None,
+) -> list[Forecast]:
     """The mean of what several runs forecast for each series, with quantiles and intervals that all have.
 
     Raises:
-        SeqlabError: as `forecast_each`; or they are of different series or horizons.
+        SeqlabError: as `forecast_each`; they are of different series or horizons; paths of several.
     """
     agree(runs)
-    return [_mean(same) for same in zip(*(forecast_each(run, steps) for run in runs), strict=True)]
+    if samples and len(runs) > 1:
+        raise SeqlabError("paths are of one network, and a mean of paths is none. Name one run")
+    made = (forecast_each(run, steps, samples, seed, data) for run in runs)
+    return [_mean(same) for same in zip(*made, strict=True)]
 
 
 def _mean(same: Sequence[Forecast]) -> Forecast:
@@ -225,32 +173,6 @@ def agree(runs: Sequence[Run]) -> None:
                 f"{run.path} forecasts {run.config.data.horizon} steps, and {first.path}"
                 f" {first.config.data.horizon}. Train them with one --horizon"
             )
-
-
-def write_csv(made: Forecast | Sequence[Forecast], path: Path) -> Path:
-    """Write a forecast as CSV: time (or row), value and `columns`; of several series with their names.
-
-    Raises:
-        SeqlabError: the file cannot be written.
-    """
-    several = [] if isinstance(made, Forecast) else ["series"]
-    every = [made] if isinstance(made, Forecast) else made
-    named = every[0].name if isinstance(made, Forecast) else "forecast"
-    try:
-        with written(path) as temporary, temporary.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow((*several, every[0].unit, named, *every[0].columns))
-            for one in every:
-                name = [one.name] * len(several)
-                table.writerows(
-                    (*name, label, *("" if np.isnan(v) else f"{v:.9g}" for v in row))
-                    for label, *row in one.rows()
-                )
-    except OSError as error:
-        raise SeqlabError(
-            f"{path}: cannot be written: {error.strerror}. Name another file"
-        ) from error
-    return path
 
 
 def _labels(series: Series, steps: int) -> Any:

@@ -48,14 +48,14 @@ def tested(
     """
     ahead = horizon or config.data.horizon
     parts = tuple(
-        replace(part, test=_whole(part, number, config, np.asarray(rows, np.int32), ahead))
-        for number, (part, rows) in enumerate(zip(data.parts, origins, strict=True))
+        replace(part, test=_whole(part, config, np.asarray(rows, np.int32), ahead))
+        for part, rows in zip(data.parts, origins, strict=True)
     )
     return parts[0] if isinstance(data, Split) else replace(data, parts=parts)
 
 
-def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizon: int) -> Windows:
-    series, window = part.series, config.data.window
+def _whole(part: Split, config: Config, origins: np.ndarray, horizon: int) -> Windows:
+    series, window, calendar = part.series, config.data.window, config.data.calendar
     if not len(origins):
         raise SeqlabError(
             f"{series.name}: no row to forecast from has {horizon} rows behind it. Begin earlier"
@@ -70,6 +70,7 @@ def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizo
     gaps = gaps_of(series.values, series.repair)
     values, gaps = padded(series.values, gaps, part.padding)
     marked = part.padding if config.data.short == "pad" else None
+    beside = part.encoding.of(series, part.number, config.needs, calendar, more, marked, part.later)
     return Windows(
         np.concatenate([values, np.zeros(more, series.values.dtype)]),
         window,
@@ -78,7 +79,7 @@ def _whole(part: Split, number: int, config: Config, origins: np.ndarray, horizo
         config.data.layout,
         -part.padding,
         gaps=_longer(gaps, more),
-        beside=part.encoding.of(series, number, config.needs, config.data.calendar, more, marked),
+        beside=beside,
         starts=origins - window + part.padding,
         padding=padding_from(len(values) + more, part.padding),
     )

@@ -71,6 +71,7 @@ class Encoding:
         calendar: bool = False,
         ahead: int = 0,
         padding: int | None = None,
+        later: int = 0,
     ) -> Covariates | None:
         """What a network is given beside the values of this series, all its rows; None if nothing.
 
@@ -82,6 +83,7 @@ class Encoding:
             ahead: rows beyond the last value.
             padding: rows of it before the first value. If it is not None a past column says which rows
                 are values, 1, and which are padding, 0.
+            later: rows by which it begins after the one whose season was learned.
 
         Raises:
             SeqlabError: a calendar without times.
@@ -92,7 +94,7 @@ class Encoding:
             known = [] if future is None else [future[: len(columns)]]
             future = np.concatenate([*known, columns], axis=1)
         rows, before = len(series) + ahead, padding or 0
-        phase = np.arange(-before, rows, dtype=np.int32) % (series.season or 1)
+        phase = np.arange(later - before, later + rows, dtype=np.int32) % (series.season or 1)
         past = _longer(_scaled(series.past, self.past), ahead)
         made = Covariates(
             past=past if padding is None else _marked(past, rows, before),

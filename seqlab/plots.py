@@ -43,6 +43,7 @@ BASELINES = {
     "ets": "#e377c2",
     "auto_arima": "#17becf",
 }
+PATHS = 20  # that a forecast is drawn with: more are a cloud
 PANELS = 6  # series of a panel in one figure
 CLOSE = 0.02  # lines nearer than this share of the truth's range hide each other
 
@@ -181,6 +182,10 @@ def _forecast(axes: Any, series: Series, made: Forecast) -> None:
     axes.plot(before, known, color=TRUTH, label="known")
     joined = np.concatenate([known[-1:], made.values])
     axes.plot([before[-1], *after], joined, color=NETWORK, marker=".", label="forecast")
+    if made.paths is not None:
+        some = made.paths[:PATHS].T
+        labels = ["paths", *[None] * (some.shape[1] - 1)]
+        axes.plot(after, some, color=MARK, lw=0.8, alpha=0.35, zorder=1, label=labels)
     for label, band in _fan(made).items():
         axes.fill_between(after, *band, color=NETWORK, alpha=0.15, lw=0, label=label)
     if len(after) > made.horizon > 1:

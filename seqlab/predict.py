@@ -7,6 +7,7 @@ a time. A predictor may be called from many threads at once: a call changes noth
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from seqlab._plain_windows import PlainWindows
 from seqlab._tensorflow import tf
 from seqlab.config import ModelConfig
-from seqlab.errors import SeqlabError, check_positive
+from seqlab.errors import SeqlabError, check_positive, check_seed
 from seqlab.likelihoods import LIKELIHOODS
 from seqlab.runs import Run
 from seqlab.windows import Windows
@@ -129,9 +130,7 @@ class Predictor:
         if not isinstance(windows, Windows):
             return self._from_values(windows, steps, series)
         if windows.horizon > self.horizon:
-            chosen = np.arange(len(windows))[indices]
-            pieces = [chosen[i : i + BATCH] for i in range(0, len(chosen), BATCH)]
-            return np.concatenate([self._rolled(windows, piece) for piece in pieces])
+            return self._rolled(windows, np.arange(len(windows))[indices], self._point)
         return self._each(windows, indices, self._point)
 
     def step(
@@ -170,10 +169,42 @@ class Predictor:
         def chosen(given: Any) -> np.ndarray:
             if self._draw is None:
                 return self._quantiles(self._outputs(given), levels)
-            paths = self._draw(given, DRAWS)  # whose steps depend on each other
-            return np.moveaxis(np.quantile(paths, levels, axis=1), 0, -1)
+            paths = self._drawn_at_once(DRAWS, 0, given)  # whose steps depend on each other
+            return np.moveaxis(np.quantile(paths, levels, axis=-1), 0, -1)
 
         return self._each(windows, indices, chosen)
+
+    def paths(
+        self,
+        windows: Windows,
+        count: int,
+        seed: int = 0,
+        indices: np.ndarray | slice = slice(None),
+    ) -> np.ndarray:
+        """Paths ``[W, count, P]`` that may come, in original units: each step given those before it.
+
+        An autoregressive network draws them itself (Salinas et al., 2020). One of a single step is shown
+        its own draws, one after the other, as far as the horizon goes.
+
+        Args:
+            windows: from which to go on; their horizon P says how far.
+            count: paths of each window.
+            seed: equal seeds give equal paths, from 0 to 2**31 - 1.
+            indices: which windows.
+
+        Raises:
+            SeqlabError: a network that is of no likelihood, or gives several steps side by side.
+        """
+        check_positive("count", count)
+        check_seed(seed)
+        self._check_paths()
+        chosen = np.arange(len(windows))[indices]
+        if self._draw is not None and windows.horizon <= self.horizon:
+            made = self._each(windows, chosen, partial(self._drawn_at_once, count, seed))
+            return np.moveaxis(made, -1, 1)
+        each = partial(self._drawn, np.random.default_rng(seed))
+        whole = self._rolled(windows, np.repeat(chosen, count), each)
+        return whole.reshape(len(chosen), count, -1)
 
     def ahead(self, window: np.ndarray, steps: int) -> np.ndarray:
         """Forecast any number of steps from one window ``[T]`` of a single series without columns.
@@ -203,8 +234,12 @@ class Predictor:
             seen = np.concatenate([seen, made], axis=1)
         return seen[:, self.window :][:, :steps]
 
-    def _rolled(self, windows: Windows, indices: np.ndarray) -> np.ndarray:
-        """Forecasts ``[W, P]`` by as many rounds as it takes, each on what the last one gave."""
+    def _rolled(self, windows: Windows, indices: np.ndarray, read: Any) -> np.ndarray:
+        """Forecasts ``[W, P]`` by as many rounds as it takes, each on what `read` made of the last."""
+        pieces = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
+        return np.concatenate([self._rounds(windows, piece, read) for piece in pieces])
+
+    def _rounds(self, windows: Windows, indices: np.ndarray, read: Any) -> np.ndarray:
         own, rounds = self.horizon, -(-windows.horizon // self.horizon)
         copied = windows.copied(indices, rounds * own)
         values = copied.values.reshape(
@@ -213,7 +248,7 @@ class Predictor:
         begins = copied.begins(slice(None))
         for done in range(windows.window, values.shape[1], own):
             now = replace(copied, starts=begins + done - windows.window, horizon=own)
-            values[:, done : done + own] = self._each(now, slice(None), self._point)
+            values[:, done : done + own] = self._each(now, slice(None), read)
         return values[:, windows.window :][:, : windows.horizon]
 
     def _each(self, windows: Windows, indices: np.ndarray | slice, read: Any) -> np.ndarray:
@@ -245,6 +280,29 @@ class Predictor:
             levels = np.asarray(self._config.levels)
             return outputs[..., int(np.abs(levels - 0.5).argmin())]
         return LIKELIHOODS[self._config.loss].mean(outputs)
+
+    def _check_paths(self) -> None:
+        if self._config.loss not in LIKELIHOODS:
+            raise SeqlabError(
+                f"paths are drawn from a likelihood, and --loss {self._config.loss} is none. Train with"
+                " --model autoregressive --loss gaussian, student or negative_binomial"
+            )
+        if self._draw is None and self.horizon > 1:
+            raise SeqlabError(
+                f"the network says how each of {self.horizon} steps is distributed, not how they hang"
+                " together, so that it has no paths. Train with --model autoregressive, or with"
+                " --strategy recursive"
+            )
+
+    def _drawn_at_once(self, count: int, seed: int, given: Any) -> np.ndarray:
+        """Paths ``[B, P, count]`` of an autoregressive network, scaled."""
+        return np.moveaxis(self._draw(given, count, seed), 1, -1)  # type: ignore[misc]
+
+    def _drawn(self, rng: np.random.Generator, given: Any) -> np.ndarray:
+        """One path ``[B, P]`` of each window, scaled."""
+        if self._draw is not None:
+            return self._drawn_at_once(1, int(rng.integers(2**31)), given)[..., 0]
+        return LIKELIHOODS[self._config.loss].sample(self._outputs(given), 1, rng)[0]
 
     def _quantiles(self, outputs: np.ndarray, levels: Sequence[float]) -> np.ndarray:
         if outputs.ndim == 2:

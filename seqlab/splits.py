@@ -19,7 +19,7 @@ from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows, padding_from
 
-__all__ = ["PanelSplit", "Split", "split"]
+__all__ = ["PanelSplit", "Split", "check_counts", "split"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Split:
         scaler: fitted on the training stretch.
         encoding: of the columns beside the values, likewise.
         back: rows by which the inputs of validation and test may reach back over their cuts.
+        number: the series' place among those that are learned together, from 0.
+        later: rows by which the series begins after the one that was learned; see `seqlab.newer`.
     """
 
     series: Series
@@ -43,6 +45,8 @@ class Split:
     scaler: Scaler
     encoding: Encoding
     back: int = 0
+    number: int = 0
+    later: int = 0
 
     @property
     def parts(self) -> "tuple[Split, ...]":
@@ -171,7 +175,7 @@ def split(
         series = [dataclasses.replace(one, season=config.season) for one in series]
     if COUNTS in needs:
         for one in series:
-            _check_counts(one)
+            check_counts(one)
     kept, left_out = fitting(series, config)
     encoding = Encoding.fit([fit.series for fit in kept], [fit.cuts[1] for fit in kept])
     parts = tuple(_one(fit, number, config, encoding, needs) for number, fit in enumerate(kept))
@@ -180,8 +184,12 @@ def split(
     return parts[0] if isinstance(data, Series) else PanelSplit(data, parts, encoding, left_out)
 
 
-def _check_counts(series: Series) -> None:
-    """Refuse what is no count, where a likelihood of counts is asked for."""
+def check_counts(series: Series) -> None:
+    """Refuse what is no count, where a likelihood of counts is asked for.
+
+    Raises:
+        SeqlabError: naming the first row.
+    """
     known = np.isfinite(series.values)  # a search is given none of the test part
     wrong = known & ((series.values < 0) | (series.values != np.round(series.values)))
     if wrong.any():
@@ -233,7 +241,7 @@ def _one(
         else None
         for part, piece, gap, horizon in zip(values, pieces, known, ahead, strict=True)
     )
-    return Split(series, train, validation, test, scaler, encoding, back)  # type: ignore[arg-type]
+    return Split(series, train, validation, test, scaler, encoding, back, number)  # type: ignore[arg-type]
 
 
 def _weighed(parts: tuple[Split, ...], transform: str) -> tuple[Split, ...]:

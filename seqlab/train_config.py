@@ -5,7 +5,7 @@ This module imports nothing heavy, so that a wrong argument is refused before Te
 
 from dataclasses import dataclass
 
-from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
+from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive, check_seed
 
 __all__ = ["MOMENTUM", "OPTIMIZERS", "PRECISIONS", "SCHEDULES", "SPREADS", "TrainConfig"]
 
@@ -62,10 +62,7 @@ class TrainConfig:
             check_fraction("ema", self.ema)
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("strategy", self.strategy, SPREADS)
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise SeqlabError(
-                f"`seed` must be an integer from 0 to 2**31 - 1. Received: {self.seed!r}"
-            )
+        check_seed(self.seed)
         self._check_together()
 
     def _check_together(self) -> None:

@@ -119,8 +119,9 @@ ORDER = [
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
     ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
     ["conformal"],
-    ["intervals", "weights", "_raw_graphs"],
-    ["forecasts", "_export_formats"],
+    ["intervals", "weights", "_raw_graphs", "newer"],
+    ["_continued", "_export_formats"],
+    ["forecasts"],
     ["export"],
     [
         "callbacks",
@@ -171,6 +172,7 @@ LIGHT += ["naive", "interval_metrics", "panel_metrics", "panel_scores", "classic
 LIGHT += ["cuts", "runs", "baselines", "evaluate", "checkpoints", "commands", "cli"]
 LIGHT += ["covariates", "calendars", "panel", "series_files", "panel_tables", "table_files"]
 LIGHT += ["arguments", "terminal", "listings", "options", "origins", "conformal", "intervals"]
+LIGHT += ["newer"]
 LIGHT += ["_pickled_arrays", "_unpickle", "augmentation", "_image_files", "_labelled_images"]
 LIGHT += ["_alexnet_file", "network_commands", "export_commands"]
 LIGHT += ["_bounded_files", "_plain_values"]
