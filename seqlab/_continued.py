@@ -16,6 +16,7 @@ __all__ = ["Forecast", "write_csv", "write_paths"]
 
 RESTING = {
     "conformal": "Intervals are conformal, as wide as errors on the validation part ask for",
+    "adaptive": "Intervals are conformal, and as wide as errors on validation and test part ask for",
     "mixed": "Intervals are means of some runs' own quantiles and of the others' conformal intervals",
     "quantiles": "Intervals are between the network's own quantiles",
 }

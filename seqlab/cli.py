@@ -149,6 +149,10 @@ def _scored(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--classical", action="store_true", help="ETS and ARIMA among the baselines; takes a while"
     )
+    _adaptive(to)
+
+
+def _adaptive(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--adaptive", action="store_true", help="conformal intervals learn from earlier errors"
     )
@@ -200,6 +204,7 @@ def _forecast(to: argparse.ArgumentParser) -> None:
     to.add_argument(
         "--data", metavar="FILE", help="newer rows to go on from; default: those it was trained on"
     )
+    _adaptive(to)
     to.add_argument("--csv", metavar="FILE", help="write the forecast as CSV")
     to.add_argument(
         "--samples", type=whole, default=0, metavar="N", help="draw paths that may come"

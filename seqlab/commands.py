@@ -139,7 +139,9 @@ def forecast(options: Namespace) -> None:
     runs = [folders.find(path, "series") for path in options.run_paths or [None]]
     from seqlab import forecasts  # after the run was found: it loads TensorFlow
 
-    made = forecasts.forecast_mean(runs, options.steps, options.samples, options.seed, options.data)
+    made = forecasts.forecast_mean(
+        runs, options.steps, options.samples, options.seed, options.data, options.adaptive
+    )
     several, files = len(made) > 1, _forecast_files(options, runs, made)
     if options.json:
         points = [point for one in made for point in one.to_json(several)]

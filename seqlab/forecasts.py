@@ -15,6 +15,7 @@ from seqlab.origins import at_origins
 from seqlab.runs import Run
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
+from seqlab.splits import Split
 
 __all__ = [
     "Forecast",
@@ -32,7 +33,12 @@ APART = (
 
 
 def forecast(
-    run: Run, steps: int | None = None, samples: int = 0, seed: int = 0, data: Any = None
+    run: Run,
+    steps: int | None = None,
+    samples: int = 0,
+    seed: int = 0,
+    data: Any = None,
+    adaptive: bool = False,
 ) -> Forecast:
     """Forecast the rows after the last one of a run's series.
 
@@ -42,6 +48,7 @@ def forecast(
         samples: paths to draw; see `seqlab.predict.Predictor.paths`.
         seed: equal seeds give equal paths.
         data: newer rows of the series, to be continued in place of the run's own; see `seqlab.newer`.
+        adaptive: whether conformal intervals learn from forecasts of the test part, and of newer rows.
 
     Raises:
         SeqlabError: the run is not finished, is of several series, or was not trained for so many steps;
@@ -49,11 +56,16 @@ def forecast(
     """
     if len(run.split.parts) > 1:
         raise SeqlabError(f"{run.path}: trained on several series: use forecast_each")
-    return forecast_each(run, steps, samples, seed, data)[0]
+    return forecast_each(run, steps, samples, seed, data, adaptive)[0]
 
 
 def forecast_each(
-    run: Run, steps: int | None = None, samples: int = 0, seed: int = 0, data: Any = None
+    run: Run,
+    steps: int | None = None,
+    samples: int = 0,
+    seed: int = 0,
+    data: Any = None,
+    adaptive: bool = False,
 ) -> list[Forecast]:
     """The same for each series of a run, or of the newer rows.
 
@@ -75,7 +87,13 @@ def forecast_each(
     if levels:
         own = predictor.quantiles(windows, levels)
     paths = predictor.paths(windows, samples, seed) if samples else None
-    around, kind = bands_ahead(predictor, run.split, windows, values, asked.horizon)
+    walked, last = windows, np.arange(len(parts))
+    if adaptive:  # from forecasts of all rows that are new to the network
+        tried = [np.arange(_unseen(part), len(part.series) + 1) for part in parts]
+        walked = at_origins(now, config, tried, windows.horizon)
+        last = np.cumsum([len(rows) for rows in tried]) - 1
+    made = predictor(walked) if adaptive else values
+    around, kind = bands_ahead(predictor, run.split, walked, made, asked.horizon, adaptive)
     why = "" if around else missing(predictor, run.split, min(windows.horizon, asked.horizon))
     return [
         Forecast(
@@ -84,13 +102,19 @@ def forecast_each(
             values[i, :steps],
             asked.ahead,
             dict(zip(levels, own[i, :steps].T, strict=True)),
-            {share: (low[i, :steps], up[i, :steps]) for share, (low, up) in around.items()},
+            {share: (low[at, :steps], up[at, :steps]) for share, (low, up) in around.items()},
             kind,
             why,
             None if paths is None else paths[i, :, :steps],
         )
-        for i, part in enumerate(parts)
+        for i, (part, at) in enumerate(zip(parts, last, strict=True))
     ]
+
+
+def _unseen(part: Split) -> int:
+    """The first row behind all that the network has seen, and behind a whole window."""
+    least = part.test.window - part.padding
+    return min(len(part.series), max(least, part.test.first_row + part.back - part.later))
 
 
 def _check_steps(data: DataConfig, steps: int) -> None:
@@ -118,6 +142,7 @@ def forecast_mean(
     samples: int = 0,
     seed: int = 0,
     data: Any = None,
+    adaptive: bool = False,
 ) -> list[Forecast]:
     """The mean of what several runs forecast for each series, with quantiles and intervals that all have.
 
@@ -127,7 +152,7 @@ def forecast_mean(
     agree(runs)
     if samples and len(runs) > 1:
         raise SeqlabError("paths are of one network, and a mean of paths is none. Name one run")
-    made = (forecast_each(run, steps, samples, seed, data) for run in runs)
+    made = (forecast_each(run, steps, samples, seed, data, adaptive) for run in runs)
     return [_mean(same) for same in zip(*made, strict=True)]
 
 

@@ -157,6 +157,7 @@ def bands_ahead(
     windows: Windows,
     forecast: np.ndarray,
     tested: int,
+    adaptive: bool = False,
 ) -> tuple[Bands, str]:
     """The same where forecasts may go further than the `tested` steps of the run's own horizon.
 
@@ -167,7 +168,7 @@ def bands_ahead(
     far = asked if asked <= tested else _farthest(data, tested, asked)
     most = None if far <= tested else max(_least(max(NOMINAL)), WORK // far)
     near = replace(windows, horizon=far)
-    made, kind = bands(predictor, data, near, forecast[:, :far], most=most)
+    made, kind = bands(predictor, data, near, forecast[:, :far], most=most, adaptive=adaptive)
 
     def longer(end: np.ndarray) -> np.ndarray:
         return np.pad(end, ((0, 0), (0, asked - far)), constant_values=np.nan)

@@ -280,7 +280,24 @@ def test_evaluate_and_backtest_adapt_on_demand(single, capsys, monkeypatch):
     np.testing.assert_allclose(tested, adaptive.bands[0.8], rtol=1e-5)
 
 
+def test_a_forecast_adapts_as_the_backtest_did_at_its_row(single, monkeypatch, capsys):
+    monkeypatch.setattr(conformal, "RATE", 0.1)
+    tested, series = backtest(single, adaptive=True), single.series
+    for back in (0, 7):
+        row = int(tested.origins[0][-1 - back])
+        made = forecasts.forecast(single, data=series.between(0, row), adaptive=True)
+        assert made.kind == "adaptive" and "test part" in made.about[0]
+        low, up = tested.score.bands[0.8]
+        np.testing.assert_allclose(made.bands[0.8], (low[-1 - back], up[-1 - back]), rtol=1e-5)
+    plain = forecasts.forecast(single, data=series.between(0, row))
+    assert plain.bands[0.8][0][0] != made.bands[0.8][0][0]
+    assert cli.main(["forecast", str(single.path), "--adaptive"]) == 0
+    assert "errors on validation and test part" in capsys.readouterr().out
+
+
 def test_intervals_that_cannot_adapt_are_refused(single, several, capsys):
+    assert cli.main(["forecast", str(several.path), "--adaptive"]) == 2
+    assert "quantiles of the network's own" in capsys.readouterr().err
     assert cli.main(["evaluate", str(several.path), "--adaptive"]) == 2
     assert "quantiles of the network's own" in capsys.readouterr().err
     assert cli.main(["backtest", str(single.path), "--retrain", "expanding", "--adaptive"]) == 2
