@@ -284,7 +284,7 @@ class Config:
         if self.model.model in FORECASTERS:
             raise SeqlabError(
                 f"the model {self.model.model} itself goes step by step over the horizon: leave out"
-                f" --strategy recursive, which would ask it for one step at a time, or use --model {MODELS[0]}"
+                f" --strategy recursive, by which it would learn one step, or use --model {MODELS[0]}"
             )
 
     @property
