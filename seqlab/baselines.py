@@ -12,6 +12,8 @@ from seqlab import classical, naive
 from seqlab.datasets import Split
 from seqlab.errors import SeqlabError
 from seqlab.repair import gaps_of, held
+from seqlab.series import Series
+from seqlab.windows import Windows
 
 __all__ = ["BASELINES", "CLASSICAL", "forecasts", "joined", "spoken"]
 
@@ -54,6 +56,24 @@ def seasonal_naive(split: Split) -> np.ndarray | None:
     return values if test.gaps is None else test.gaps.seen(values, back - ahead - 1, ends)
 
 
+def naive2(split: Split) -> np.ndarray | None:
+    """The M4 competition's Naive2, the season's factors being those of what the first window knows.
+
+    None without a season, or where a factor is not above zero.
+    """
+    season, test = split.series.season, split.test
+    ends = _ends(test)
+    if season is None:
+        return None
+    try:
+        factors = naive.seasonal_factors(_known(split.series, ends.min()), season)
+    except SeqlabError:
+        return None
+    rows = ends[:, None] + np.arange(-1, test.horizon)  # from the last one that is known on
+    found = factors[rows % len(factors)]
+    return test.raw()[0][:, -1:].astype(np.float64) / found[:, :1] * found[:, 1:]
+
+
 def linear_autoregression(split: Split) -> np.ndarray:
     """Least squares on the window's values and a constant, a fit per step ahead, training part only."""
     train, test = replace(split.train, horizon=split.test.horizon), split.test
@@ -68,24 +88,29 @@ BASELINES: dict[str, Callable[[Split], np.ndarray | None]] = {
     "straight_line": straight_line,
     "drift": drift,
     "seasonal_naive": seasonal_naive,
+    "naive2": naive2,
     "linear_autoregression": linear_autoregression,
 }
+
+
+def _ends(test: Windows) -> np.ndarray:
+    """Of each window the row of the series behind the last that it knows, ``[W]``."""
+    return test.first_row + test.begins(slice(None)) + test.window
+
+
+def _known(series: Series, end: int) -> np.ndarray:
+    """The rows before this one, as they were known there."""
+    gaps = gaps_of(series.values, series.repair)
+    return held(series.values[:end], gaps and gaps[:end])
 
 
 def _classical(split: Split, ticks: Iterator[Any], name: str) -> np.ndarray | None:
     """A model of `classical`, fitted once to what the first window knows, and told what the others do."""
     test, series = split.test, split.series
-    ends = (
-        test.first_row + test.begins(slice(None)) + test.window
-    )  # behind the last row that is known
+    ends = _ends(test)
     if ends.min() < classical.ROWS[0]:
         return None
-    gaps = gaps_of(series.values, series.repair)
-    known = (
-        held(series.values[:end], gaps and gaps[:end])
-        for end in ends.tolist()
-        for _ in [next(ticks, None)]
-    )
+    known = (_known(series, end) for end in ends.tolist() for _ in [next(ticks, None)])
     made = classical.rolled(name, known, test.horizon, series.season or 1)
     if not np.isfinite(made).all():
         raise SeqlabError(
@@ -132,4 +157,6 @@ def joined(
 
 def spoken(name: str) -> str:
     """A name as a person writes it."""
-    return {"ets": "ETS", "auto_arima": "ARIMA"}.get(name, name.replace("_", " "))
+    return {"ets": "ETS", "auto_arima": "ARIMA", "naive2": "Naive2"}.get(
+        name, name.replace("_", " ")
+    )

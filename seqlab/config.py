@@ -279,11 +279,12 @@ class Config:
         Raises:
             SeqlabError: a network that decodes step by step, which another loop would ask for one step.
         """
-        model = self.model.model
-        if self.kind == "series" and model in FORECASTERS and self.data.strategy == "recursive":
+        if self.kind == "images" or self.data.strategy != "recursive":
+            return
+        if self.model.model in FORECASTERS:
             raise SeqlabError(
-                f"the model {model} itself goes step by step over the horizon: leave out --strategy"
-                f" recursive, which would ask it for one step at a time, or use --model {MODELS[0]}"
+                f"the model {self.model.model} itself goes step by step over the horizon: leave out"
+                f" --strategy recursive, by which it would learn one step, or use --model {MODELS[0]}"
             )
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Covariates"]
+__all__ = ["Covariates", "one_hot", "seen"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,27 @@ class Covariates:
         if self.phase is not None:
             made["phase"] = self.phase[starts]
         return made
+
+
+def seen(
+    columns: Sequence[np.ndarray], labels: Sequence[Sequence[str]]
+) -> tuple[np.ndarray | None, ...]:
+    """Of each column the codes that these rows ``[N, C]`` of several series hold; None for numbers."""
+    return tuple(
+        np.unique(np.concatenate([rows[:, j] for rows in columns])) if names else None
+        for j, names in enumerate(labels)
+    )
+
+
+def one_hot(
+    columns: np.ndarray, scaled: np.ndarray, known: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """Of ``columns [N, C]`` the scaled numbers, and a column of 0 and 1 for each label that is known.
+
+    A label that is not has zeros in all of them.
+    """
+    parts = [
+        scaled[:, j : j + 1] if codes is None else (columns[:, j : j + 1] == codes)
+        for j, codes in enumerate(known)
+    ]
+    return np.concatenate(parts, axis=1, dtype=np.float32) if parts else scaled

@@ -61,6 +61,7 @@ class Score:
         spread: what all quantiles of the forecasts are worth; None where there are none.
         missing: why there are no intervals, where they were asked for.
         without_scale: by metric, names of the series that it leaves out, since their scale is 0.
+        owa: of several series, by name for the network and each baseline; see `panel_scores.owas`.
     """
 
     metrics: dict[str, float]
@@ -80,6 +81,7 @@ class Score:
     spread: Spread | None = None
     missing: str = ""
     without_scale: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    owa: dict[str, float] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -140,6 +142,7 @@ class Score:
             "verdict": self.verdict,
             "copy_lag": self.copy_lag,
             "without_scale": self.without_scale,
+            "owa": self.owa or None,
             "intervals": [one.to_json() for one in self.intervals],
             "quantiles": self.spread and self.spread.to_json(),
             "rmse_per_step": {name: values.tolist() for name, values in self.per_step.items()},
@@ -232,6 +235,7 @@ def score(
         by=by,
         owners=tuple((p.series.name, n) for p, n in zip(parts, counts, strict=True)),
         without_scale=panel_scores.without_scale(parts, scale),
+        owa=panel_scores.owas(truth, everyone, scale["mase"], counts),
     )
 
 

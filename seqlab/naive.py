@@ -14,6 +14,7 @@ __all__ = [
     "linear_autoregression",
     "naive",
     "naive2",
+    "seasonal_factors",
     "seasonal_indices",
     "seasonal_naive",
 ]
@@ -58,11 +59,14 @@ def naive2(values: np.ndarray, horizon: int, season: int) -> np.ndarray:
             with values of zero or below.
     """
     values = checked(values, horizon)
-    if not is_seasonal(values, season):
-        return naive(values, horizon)
-    factors = seasonal_indices(values, season)
+    factors = seasonal_factors(values, season)
     ahead = len(values) + np.arange(horizon)
-    return values[-1] / factors[(len(values) - 1) % season] * factors[ahead % season]
+    return values[-1] / factors[(len(values) - 1) % len(factors)] * factors[ahead % len(factors)]
+
+
+def seasonal_factors(values: np.ndarray, season: int) -> np.ndarray:
+    """`seasonal_indices` of a series that `is_seasonal`, ``[season]``; of any other one 1, ``[1]``."""
+    return seasonal_indices(values, season) if is_seasonal(values, season) else np.ones(1)
 
 
 def is_seasonal(values: np.ndarray, season: int) -> bool:

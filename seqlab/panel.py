@@ -1,16 +1,19 @@
 """Several series that one network learns together, and the columns that come beside their values."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from seqlab import calendars
-from seqlab.covariates import Covariates
+from seqlab.covariates import Covariates, one_hot, seen
 from seqlab.errors import SeqlabError
 from seqlab.series import Series
 
 __all__ = ["Encoding", "Panel"]
+
+Known = tuple[np.ndarray | None, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Encoding:
         static: the same of the attributes of series, ``[C]``.
         codes: for each category, its values to 1, 2, ...; 0 is for what is not among them.
         cycles: of the calendar, those that the longest training part has seen.
+        labels: of past and of future columns of words, the codes that the training parts hold.
     """
 
     past: tuple[np.ndarray, np.ndarray]
@@ -48,6 +52,7 @@ class Encoding:
     static: tuple[np.ndarray, np.ndarray]
     codes: tuple[dict[str, int], ...] = field(default=())
     cycles: tuple[str, ...] = ()
+    labels: tuple[Known, Known] = ((), ())
 
     @classmethod
     def fit(cls, series: Sequence[Series], rows: Sequence[int]) -> "Encoding":
@@ -55,12 +60,15 @@ class Encoding:
         pairs = list(zip(series, rows, strict=True))
         times = [s.times[:n] for s, n in pairs if s.times is not None]
         labels = zip(*(s.categories for s in series), strict=True)
+        past = [s.past[:n] for s, n in pairs if s.past is not None]
+        future = [s.future[:n] for s, n in pairs if s.future is not None]
         return cls(
-            _measure([s.past[:n] for s, n in pairs if s.past is not None]),
-            _measure([s.future[:n] for s, n in pairs if s.future is not None]),
+            _measure(past),
+            _measure(future),
             _measure([s.static[None] for s in series if s.static is not None]),
             tuple({label: i + 1 for i, label in enumerate(sorted(set(found)))} for found in labels),
             max(map(calendars.cycles, times), key=len, default=()),
+            (seen(past, series[0].past_labels), seen(future, series[0].future_labels)),
         )
 
     def of(
@@ -88,14 +96,14 @@ class Encoding:
         Raises:
             SeqlabError: a calendar without times.
         """
-        future = _scaled(series.future, self.future)
+        future = _scaled(series.future, self.future, self.labels[1])
         if calendar:
             columns = self._calendar(series, ahead)
             known = [] if future is None else [future[: len(columns)]]
             future = np.concatenate([*known, columns], axis=1)
         rows, before = len(series) + ahead, padding or 0
         phase = np.arange(later - before, later + rows, dtype=np.int32) % (series.season or 1)
-        past = _longer(_scaled(series.past, self.past), ahead)
+        past = _longer(_scaled(series.past, self.past, self.labels[0]), ahead)
         made = Covariates(
             past=past if padding is None else _marked(past, rows, before),
             future=future if future is None else _behind(future[:rows], before),
@@ -106,6 +114,18 @@ class Encoding:
             truth="truth" in needs,
         )
         return made or None
+
+    def unseen(self, series: Sequence[Series]) -> dict[str, int]:
+        """Labels in columns of words that no training part holds, and how many rows do."""
+        found: Counter[str] = Counter()
+        for one in series:
+            columns = (one.past, one.past_labels), (one.future, one.future_labels)
+            for (values, labels), known in zip(columns, self.labels, strict=True):
+                for j, codes in enumerate(known):
+                    if values is not None and codes is not None:
+                        new = values[~np.isin(values[:, j], codes), j]
+                        found.update(labels[j][int(code)] for code in new)
+        return found
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -156,8 +176,11 @@ def _measure(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
 
 
-def _scaled(columns: np.ndarray | None, about: tuple[np.ndarray, np.ndarray]) -> np.ndarray | None:
+def _scaled(
+    columns: np.ndarray | None, about: tuple[np.ndarray, np.ndarray], known: Known = ()
+) -> np.ndarray | None:
     if columns is None:
         return None
     mean, spread = about
-    return np.asarray((columns - mean) / spread, np.float32)
+    scaled = np.asarray((columns - mean) / spread, np.float32)
+    return one_hot(columns, scaled, known) if known else scaled

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from seqlab import table_files, tables
+from seqlab._labels import coded
 from seqlab.config import DataConfig
 from seqlab.cuts import listed
 from seqlab.errors import SeqlabError
@@ -51,6 +52,18 @@ def read_frame(frame: Any, config: DataConfig, name: str = "panel") -> Series | 
     if frame.empty:
         raise SeqlabError("it has a header but no rows. Name a table with a row per time")
     _check_columns(frame, config)
+    frame, labels = coded(frame, (*config.past, *config.future))
+    found = _read(frame, config, name)
+    if not labels:
+        return found
+    past, future = (tuple(labels.get(c, ()) for c in of) for of in (config.past, config.future))
+    if isinstance(found, Series):
+        return replace(found, past_labels=past, future_labels=future)
+    series = (replace(one, past_labels=past, future_labels=future) for one in found.series)
+    return replace(found, series=tuple(series))
+
+
+def _read(frame: pd.DataFrame, config: DataConfig, name: str) -> Series | Panel:
     if config.wide:
         return _wide(frame, config, name)
     if config.id is None:
@@ -186,7 +199,7 @@ def _columns(
             row = int(text.argmax())
             raise SeqlabError(
                 f"row {row + 1}, column {name!r}: {frame[name].iloc[row]!r} is not a number."
-                " Make labels columns of 0 and 1 first, or name constant ones with --categories"
+                " Correct it (decimals have a point), or write words in every row"
             )
         made[:, j] = np.where(rows > 0, numbers[np.maximum(rows - 1, 0)], np.nan)
         if np.isinf(made[:, j]).any():

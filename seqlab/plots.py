@@ -39,6 +39,7 @@ BASELINES = {
     "straight_line": "#ff7f0e",
     "drift": "#8c564b",
     "seasonal_naive": "#2ca02c",
+    "naive2": "#bcbd22",
     "linear_autoregression": "#9467bd",
     "ets": "#e377c2",
     "auto_arima": "#17becf",

@@ -79,8 +79,12 @@ def score_tables(
     count, horizon = score.truth.shape
     ahead = "1 step ahead" if horizon == 1 else f"1 to {horizon} steps ahead"
     title = f"{score.name}, {what}: {count} {windows}, {ahead}"
-    rows = [(spoken(who), *(number(v[name]) for name in names)) for who, v in everyone.items()]
-    yield table(("", *map(_title, names)), rows, title)
+    owa = score.owa if {"smape", "mase"} <= set(names) else {}  # which it is made of
+    rows = [
+        (spoken(who), *(number(v[name]) for name in names), *([number(owa[who])] if owa else []))
+        for who, v in everyone.items()
+    ]
+    yield table(("", *map(_title, names), *(["OWA"] if owa else [])), rows, title)
     if horizon > 1:
         steps = sorted({1, horizon, *range(1, horizon + 1, max(1, horizon // 6))})
         rows = [

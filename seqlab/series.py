@@ -32,6 +32,9 @@ class Series:
         future: ``[N + E, F]``, columns that are known ahead, E rows beyond the last value; or None.
         static: ``[C]``, numbers that belong to the series as a whole; or None.
         categories: labels that do.
+        past_labels: of each past column the labels that its numbers count, from 0; none if they are
+            numbers; empty if all columns are.
+        future_labels: the same of the columns that are known ahead.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Series:
     future: np.ndarray | None = None
     static: np.ndarray | None = None
     categories: tuple[str, ...] = ()
+    past_labels: tuple[tuple[str, ...], ...] = ()
+    future_labels: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)

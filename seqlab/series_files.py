@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from seqlab.series import Series
 
 __all__ = ["arrays_of", "fingerprint", "read"]
 
+NO_LABELS: tuple[tuple[()], tuple[()]] = (), ()  # as older files, which do not name them
 REPAIR = ("filled", "file_rows", "left_out")
 COLUMNS = ("past", "future", "static")
 LARGEST = float(np.finfo(np.float32).max)
@@ -111,6 +113,7 @@ def _about(series: Series) -> dict[str, Any]:
         "test_rows": series.test_rows,
         "shapes": shapes,
         "categories": list(series.categories),
+        "labels": [series.past_labels, series.future_labels],
         "left_out": None if series.repair is None else len(series.repair.left_out),
     }
     if series.times is not None:
@@ -122,12 +125,16 @@ def _check(about: dict[str, Any]) -> None:
     """Refuse what does not describe a series."""
     rows, past, future = about["rows"], about["shapes"].get("past"), about["shapes"].get("future")
     counts = [about[name] for name in ("season", "test_rows") if about[name] is not None]
-    texts = [about["name"], *about["categories"]]
+    of_past, of_future = about.get("labels", NO_LABELS)
+    texts = [about["name"], *about["categories"], *chain(*of_past, *of_future)]
     plain = all(type(n) is int and 0 < n < 2**31 for n in (rows, *counts))
     if not plain or not all(isinstance(text, str) for text in texts):
         raise ValueError("it does not describe a series")
     if (past and past[0] != rows) or (future and future[0] < rows):
         raise ValueError("its columns are not as long as its values")
+    pairs = (past, of_past), (future, of_future)
+    if any(labels and (not shape or len(labels) != shape[1]) for shape, labels in pairs):
+        raise ValueError("its labels are not those of its columns")
 
 
 def _series(about: dict[str, Any], pieces: dict[str, _Pieces]) -> Series:
@@ -152,6 +159,7 @@ def _series(about: dict[str, Any], pieces: dict[str, _Pieces]) -> Series:
         columns.get("future"),
         columns.get("static"),
         tuple(about["categories"]),
+        *(tuple(map(tuple, of)) for of in about.get("labels", NO_LABELS)),
     )
 
 

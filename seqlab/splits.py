@@ -70,11 +70,12 @@ class Split:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of series that are too short, a sentence each."""
-        if not self.padding:
-            return ()
-        name, rows = self.series.name, len(self.series)
-        return (f"Padded, because it has too few rows: {name} ({rows} rows).",)
+        """What a person should know of a series that is too short, and of labels, a sentence each."""
+        found = _unseen(self)
+        if self.padding:
+            name, rows = self.series.name, len(self.series)
+            found.append(f"Padded, because it has too few rows: {name} ({rows} rows).")
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class PanelSplit:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of series that are too short, a sentence each."""
+        """What a person should know of series that are too short, and of labels, a sentence each."""
         rows = {one.name: len(one) for one in self.panel.series}
         found = {"Padded": self.short["padded"], "Left out by --short drop": self.left_out}
         made = [
@@ -120,7 +121,7 @@ class PanelSplit:
             made.append(f"{name}: {why}.")
         if empty := self.panel.empty:
             made.append(f"Left out by --short drop, because no row has a value: {listed(empty)}.")
-        return tuple(made)
+        return (*made, *_unseen(self))
 
     @cached_property
     def train(self) -> Windows:
@@ -137,6 +138,14 @@ class PanelSplit:
     def test(self) -> Windows:
         """The windows that are scored."""
         return Windows.joined([part.test for part in self.parts])
+
+
+def _unseen(data: Split | PanelSplit) -> list[str]:
+    """That labels are new behind the training part."""
+    rows = data.encoding.unseen([part.series for part in data.parts])
+    return (
+        [f"Labels that training has not seen count as none: {listed(rows, rows)}."] if rows else []
+    )
 
 
 @overload

@@ -61,7 +61,8 @@ def test_every_number_by_hand(data):
     lowest = min(values["rmse"] for values in score.baselines.values())
     assert score.skill == pytest.approx(1 - score.metrics["rmse"] / lowest)
     assert list(score.baselines) == [
-        "persistence", "straight_line", "drift", "seasonal_naive", "linear_autoregression"
+        "persistence", "straight_line", "drift", "seasonal_naive", "naive2",
+        "linear_autoregression",
     ]  # fmt: skip
     assert score.truth[0, 0] == data.series.values[score.first_row]
 

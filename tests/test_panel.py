@@ -186,8 +186,8 @@ REFUSED = {
         "series 'a' .*column 'area': .* is the same in all its rows",
     ),
     "a label among numbers": (
-        lambda t: t.assign(promo="yes"),
-        "column 'promo': 'yes' is not a number",
+        lambda t: t.assign(promo=t.promo.astype(object).where(t.day != "2024-01-03", "yes")),
+        "row 3, column 'promo': 'yes' is not a number. Correct it",
     ),
     "a hole in what is known ahead": (
         lambda t: t.assign(promo=t.promo.where(t.day != "2024-02-10")),

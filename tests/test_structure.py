@@ -91,6 +91,7 @@ ORDER = [
         "_graph_scaling",
         "_onnx_graph",
     ],
+    ["_labels"],
     ["_strategy", "panel_tables", "series_files", "options", "_sizes", "_blocks"],
     ["splits"],
     [
@@ -179,7 +180,7 @@ LIGHT += ["_bounded_files", "_plain_values"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
-LIGHT += ["train_config", "bases", "_pictures"]
+LIGHT += ["train_config", "bases", "_pictures", "_labels"]
 LIGHT += ["_lock", "_signals", "_cluster", "_train_run"]
 LIGHT += ["_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
