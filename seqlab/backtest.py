@@ -232,7 +232,8 @@ def _pairing(series: Sequence[Series], origins: Sequence[np.ndarray]) -> str:
     pairs = [(one, of) for one, of in zip(series, origins, strict=True) if one.times is not None]
     for k in range(max((len(of) for _, of in pairs), default=0)):
         known = [(one, int(of[k]) - 1) for one, of in pairs if len(of) > k]
-        (one, row), *_, (other, late) = sorted([*known, *known], key=lambda at: at[0].times[at[1]])
+        known.sort(key=lambda at: at[0].times[at[1]])
+        (one, row), (other, late) = known[0], known[-1]
         if one.times[row] != other.times[late]:
             return (
                 f"Origins go together by number, not by time: network {k + 1} knows {one.name} up to"
