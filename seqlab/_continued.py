@@ -36,6 +36,7 @@ class Forecast:
         kind: of the intervals, as in `seqlab.intervals.Held`; or ``none``.
         missing: why there are none.
         paths: ``[count, steps]`` that may come, each step given those before it; None if none were asked.
+        notes: what a person should know of newer rows, a sentence each.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Forecast:
     kind: str = "none"
     missing: str = ""
     paths: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -64,14 +66,14 @@ class Forecast:
 
     @property
     def about(self) -> list[str]:
-        """What the intervals rest on, or why there are none: a sentence, or none where it is plain."""
+        """Notes, and what the intervals rest on, or why there are none, where that is not plain."""
         if self.quantiles or not self.bands:
-            return [self.missing] if self.missing and not self.quantiles else []
+            return [*self.notes, *([self.missing] if self.missing and not self.quantiles else [])]
         known = int(min((~np.isnan(low)).sum() for low, _ in self.bands.values()))
         text = f"{RESTING[self.kind]}; `seqlab evaluate` shows what they hold."
         if known < len(self.values):
             text += f" There are none beyond step {known}, for want of such errors so far ahead."
-        return [text]
+        return [*self.notes, text]
 
     @property
     def columns(self) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ from seqlab.origins import at_origins
 from seqlab.runs import Run
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
-from seqlab.splits import Split
+from seqlab.splits import Split, unseen_labels
 
 __all__ = [
     "Forecast",
@@ -95,6 +95,7 @@ def forecast_each(
     made = predictor(walked) if adaptive else values
     around, kind = bands_ahead(predictor, run.split, walked, made, asked.horizon, adaptive)
     why = "" if around else missing(predictor, run.split, min(windows.horizon, asked.horizon))
+    notes = [] if data is None else unseen_labels(now)
     return [
         Forecast(
             part.series.name,
@@ -106,6 +107,7 @@ def forecast_each(
             kind,
             why,
             None if paths is None else paths[i, :, :steps],
+            tuple(notes),
         )
         for i, (part, at) in enumerate(zip(parts, last, strict=True))
     ]

@@ -1,6 +1,7 @@
 """Newer rows for a run: read as its own were, with what was learned from those."""
 
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,43 @@ def _part(run: Run, part: Split, series: Series) -> Split:
             " begin: let them begin with the rows that it was trained on"
         )
     _check_values(run, series, run.config.data.window - part.padding)
-    return replace(part, series=series, later=later or 0)
+    return replace(part, series=_relabelled(part.series, series), later=later or 0)
+
+
+def _relabelled(own: Series, series: Series) -> Series:
+    """With the numbers that the run has for labels of columns of words; new labels come behind."""
+    changes: dict[str, Any] = {}
+    for name in ("past", "future"):
+        values, field = getattr(series, name), f"{name}_labels"
+        if values is None or not getattr(series, field) + getattr(own, field):
+            continue
+        pairs = list(zip_longest(getattr(own, field), getattr(series, field), fillvalue=()))
+        columns = [
+            _renumbered(values[:, j], *pair, f"{series.name}, column {j + 1} of --{name}")
+            for j, pair in enumerate(pairs)
+        ]
+        changes[name] = np.stack([made for made, _ in columns], axis=1)
+        changes[field] = tuple(labels for _, labels in columns)
+    return replace(series, **changes)
+
+
+def _renumbered(
+    values: np.ndarray, own: tuple[str, ...], labels: tuple[str, ...], where: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column and its labels, those of the run first.
+
+    Raises:
+        SeqlabError: words where the run has numbers, or numbers where it has words.
+    """
+    known = ~np.isnan(values)
+    if known.any() and bool(own) != bool(labels):
+        has, had = ("numbers", "words") if own else ("words", "numbers")
+        raise SeqlabError(f"{where}: these rows have {has}, and the run {had}. Write them as there")
+    names = own + tuple(label for label in labels if label not in own)
+    made = values.copy()
+    if labels:
+        made[known] = np.array([names.index(label) for label in labels])[values[known].astype(int)]
+    return made, names
 
 
 def _in_step(own: Series, series: Series) -> Series:

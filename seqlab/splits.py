@@ -19,7 +19,7 @@ from seqlab.scaling import Scaler
 from seqlab.series import Series
 from seqlab.windows import Windows, padding_from
 
-__all__ = ["PanelSplit", "Split", "check_counts", "split"]
+__all__ = ["PanelSplit", "Split", "check_counts", "split", "unseen_labels"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Split:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of a series that is too short, and of labels, a sentence each."""
-        found = _unseen(self)
+        found = unseen_labels(self)
         if self.padding:
             name, rows = self.series.name, len(self.series)
             found.append(f"Padded, because it has too few rows: {name} ({rows} rows).")
@@ -121,7 +121,7 @@ class PanelSplit:
             made.append(f"{name}: {why}.")
         if empty := self.panel.empty:
             made.append(f"Left out by --short drop, because no row has a value: {listed(empty)}.")
-        return (*made, *_unseen(self))
+        return (*made, *unseen_labels(self))
 
     @cached_property
     def train(self) -> Windows:
@@ -140,7 +140,7 @@ class PanelSplit:
         return Windows.joined([part.test for part in self.parts])
 
 
-def _unseen(data: Split | PanelSplit) -> list[str]:
+def unseen_labels(data: Split | PanelSplit) -> list[str]:
     """That labels are new behind the training part."""
     rows = data.encoding.unseen([part.series for part in data.parts])
     return (

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqlab import cli, panel_tables, runs, series_files
+from seqlab import cli, forecasts, panel_tables, runs, series_files
 from seqlab.config import DataConfig
 from seqlab.datasets import split
 from seqlab.errors import SeqlabError
 from seqlab.origins import at_origins
+from seqlab.predict import Predictor
 from seqlab.runs import Config
 
 ROWS, AHEAD = 80, 2
@@ -71,6 +72,40 @@ def test_a_single_series_has_them_too():
     alone = panel_tables.read_frame(table("a"), dataclasses.replace(CONFIG, id=None))
     assert alone.future_labels == (("feast", "none", "strike"), ())
     assert split(alone, CONFIG).notes[0].endswith("count as none: strike (1 rows).")
+
+
+def test_newer_rows_have_the_numbers_of_the_run_s_labels(tmp_path, monkeypatch, capsys):
+    """Newer rows that lack a label, and have a new one, count theirs otherwise."""
+    monkeypatch.chdir(tmp_path)
+    whole = table()
+    whole.to_csv("whole.csv", index=False)
+    words = "--id shop --target sales --past visits sky --future price --window 6 --horizon 2"
+    command = f"train whole.csv {words} --steps 3 --hidden 3 --layers 1 --quiet --out run"
+    assert cli.main(command.split()) == 0
+    run = runs.find("run")
+    late = whole[whole["day"] >= "2024-03-12"].replace({"sky": {"rain": "hail"}})
+    assert set(late["sky"].dropna()) == {"hail", "snow", "sun"}
+    made = forecasts.forecast_each(run, data=late)
+    known = panel_tables.read_frame(whole.replace({"sky": {"rain": "never"}}), run.config.data)
+    data = dataclasses.replace(run.split, panel=known)
+    parts = zip(data.parts, made, strict=True)
+    for part, one in parts:
+        rows = np.flatnonzero(part.series.past[:, 1] == 0)
+        assert part.series.past_labels[1][0] == "rain" and len(rows)
+        blank = part.series.past.copy()
+        blank[rows, 1] = len(part.series.past_labels[1])  # no label that there is
+        other = dataclasses.replace(part, series=dataclasses.replace(part.series, past=blank))
+        ends = [np.array([ROWS])]
+        alone = dataclasses.replace(data, parts=(other,))
+        expected = Predictor(run.model, run.split.train, run.config.model)(
+            at_origins(alone, run.config, ends)
+        )
+        np.testing.assert_allclose(one.values, expected[0], rtol=1e-5)
+    assert "count as none: hail (" in made[0].about[0]
+    late.assign(sky=1.0).to_csv("numbers.csv", index=False)
+    assert cli.main(["forecast", "run", "--data", "numbers.csv"]) == 2
+    said = capsys.readouterr().err
+    assert "column 2 of --past: these rows have numbers, and the run words" in said
 
 
 def test_labels_are_kept_with_a_run_and_checked(tmp_path):
