@@ -59,6 +59,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "smoothed": ("series", "phase"),
 }
 SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent", "mean", "none")
+OWN = ("window", "recent")  # by each window's own mean and spread
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
@@ -177,6 +178,7 @@ class ModelConfig:
     )
     segment: int | None = None  # rows in one recurrent step of the model segments; see there
     straight: bool = False  # segments: a straight line from the window to the forecast beside it
+    affine: bool = False  # a trained gain and shift around the network; see affine.Affine
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
@@ -197,6 +199,12 @@ class ModelConfig:
         if self.model != "segments" and (self.segment is not None or self.straight):
             raise SeqlabError(
                 f"`segment` and `straight` are of the model segments. Received: {self.model}"
+            )
+
+        if self.affine and self.model in FORECASTERS:
+            raise SeqlabError(
+                f"`affine` is around a network that gives its outputs at once, and the model {self.model}"
+                f" brings its own scale: use {', '.join(MODELS)}, or leave it out"
             )
 
     @property
@@ -251,6 +259,11 @@ class Config:
             raise SeqlabError(
                 "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
                 f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
+        if self.model.affine and (scaling not in OWN or self.data.layout != "steps"):
+            raise SeqlabError(
+                f"`affine` is the trained half of scaling each window by itself: use --scaling"
+                f" {' or '.join(OWN)}, and the layout steps. Received: {scaling}, {self.data.layout}"
             )
         if self.model.loss == COUNTS:
             self._check_counts()

@@ -7,6 +7,7 @@ from typing import Any
 from seqlab import cells, losses
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
+from seqlab.affine import Affine
 from seqlab.attributes import Labels
 from seqlab.autoregressive import Autoregressive
 from seqlab.config import COUNTS, ModelConfig
@@ -69,13 +70,19 @@ def build(
 
 def _headed(config: ModelConfig, seen: dict[str, Any], horizon: int) -> Any:
     """Features of the window, and the head that the loss asks for; counts in their own scale again."""
-    scale = None
+
+    def inside(past: Any) -> Any:
+        features = MODELS[config.model](config, {**seen, "past": past}, horizon)
+        head, _ = losses.head(config.loss, horizon, **config.loss_options)
+        return head(features)
+
     if config.loss == COUNTS:
         past, scale = Counts(name="counts")(seen["past"])
-        seen = {**seen, "past": past}
-    features = MODELS[config.model](config, seen, horizon)
-    head, _ = losses.head(config.loss, horizon, **config.loss_options)
-    return head(features) if scale is None else Rescale(COUNTS)(head(features), scale)
+        return Rescale(COUNTS)(inside(past), scale)
+    if config.affine:
+        affine = Affine(config.loss, name="affine")
+        return affine(inside(affine(seen["past"])), back=True)
+    return inside(seen["past"])
 
 
 def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:

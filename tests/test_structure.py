@@ -109,7 +109,7 @@ ORDER = [
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network", "_sides"],
     ["cells", "image_scores", "curves"],
-    ["_stacks", "attributes", "dilated", "smoothing"],
+    ["_stacks", "affine", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
     ["models", "run_data"],
