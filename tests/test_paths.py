@@ -99,6 +99,8 @@ def test_what_cannot_be_drawn(runs):
     predictor, windows = Predictor(runs["window"]), runs["window"].split.test
     with pytest.raises(SeqlabError, match="`count` must be a positive integer"):
         predictor.paths(windows, 0)
+    with pytest.raises(SeqlabError, match="`count` must be at most 100,000"):
+        predictor.paths(windows, 10**12)
     with pytest.raises(SeqlabError, match="`seed` must be an integer from 0"):
         predictor.paths(windows, 1, -1)
     with pytest.raises(SeqlabError, match="Name one run"):
