@@ -11,9 +11,9 @@ from seqlab._unroll import array, repeat
 from seqlab.attributes import Attributes
 from seqlab.config import ModelConfig
 from seqlab.errors import SeqlabError, check_choice, check_positive
-from seqlab.heads import Parameters, Quantiles, Rescale
+from seqlab.heads import Parameters, Quantiles, Rescale, scale_of_counts
 
-__all__ = ["Forecaster", "at_each_step", "roll"]
+__all__ = ["Forecaster", "at_each_step", "mark_of", "roll"]
 
 ops = keras.ops
 INPUTS = {"past": 3, "future": 3, "static": 2, "categories": 2, "series": 1, "phase": 1, "truth": 2}
@@ -30,6 +30,8 @@ class Forecaster(keras.Model):
         loss: a name in `losses.LOSSES` that the model can use.
         loss_options: of that loss.
         categories: for each column of ``categories``, how many codes it has; see `Attributes`.
+        marked: whether the last column of ``past`` before those of ``future`` is 1 in rows of values, and
+            0 in padding, which stands before them and repeats the first.
         kwargs: of Keras' layers.
 
     Attributes:
@@ -50,6 +52,7 @@ class Forecaster(keras.Model):
         *,
         loss_options: Mapping[str, Any] | None = None,
         categories: Iterable[int] = (),
+        marked: bool = False,
         **kwargs: Any,
     ) -> None:
         check_positive("horizon", horizon)
@@ -57,6 +60,7 @@ class Forecaster(keras.Model):
         super().__init__(autocast=False, **kwargs)
         self.network = network
         self.horizon = horizon
+        self.marked = marked
         self.loss_name = loss
         self.loss_options = dict(loss_options or {})
         self.head, self.criterion = losses.head(
@@ -83,6 +87,11 @@ class Forecaster(keras.Model):
             raise SeqlabError(
                 "the columns of `future` must be the last ones of `past`, behind the target."
                 f" Received: {self.known(shapes)} in `future`, {shapes['past'][-1]} in `past`"
+            )
+        if self.marked and self.known(shapes) + 1 >= shapes["past"][-1]:
+            raise SeqlabError(
+                "`past` must have a column that marks values, behind the target. Received:"
+                f" {shapes['past'][-1]} columns, {self.known(shapes)} of them in `future`"
             )
         columns = shapes["categories"][1] if "categories" in shapes else 0
         if columns != len(self.attributes.categories):
@@ -128,15 +137,20 @@ class Forecaster(keras.Model):
         """Whether targets are counts, which the network sees scaled, and its likelihood does not."""
         return self.loss_name == "negative_binomial"
 
-    def scale(self, past: Any) -> Any:
+    def mark(self, inputs: Mapping[str, Any]) -> int | None:
+        """Which column of ``past`` tells values from padding; None where there is no padding."""
+        shapes = {name: values.shape for name, values in inputs.items()}
+        return mark_of(shapes) if self.marked else None
+
+    def scale(self, inputs: Mapping[str, Any]) -> Any:
         """What the target is divided by inside, ``[B, 1]``: of counts, one more than the window's mean.
 
         Source: Salinas et al. (2020), section 3.3. All else is scaled before it comes here.
         """
-        target = past[:, :, 0]
+        past = ops.cast(inputs["past"], "float32")
         if self.counts:
-            return 1 + ops.mean(target, axis=1, keepdims=True)
-        return ops.ones_like(target[:, :1])
+            return scale_of_counts(past, self.mark(inputs))
+        return ops.ones_like(past[:, :1, 0])
 
     def finished(self, hidden: Any, scale: Any) -> Any:
         """Hidden values ``[B, P, H]`` to outputs, of counts in original units."""
@@ -161,6 +175,7 @@ class Forecaster(keras.Model):
             "loss": self.loss_name,
             "loss_options": dict(self.loss_options),
             "categories": list(self.attributes.categories),
+            "marked": self.marked,
         }
 
     @classmethod
@@ -168,6 +183,11 @@ class Forecaster(keras.Model):
         """Undo `get_config`."""
         del custom_objects
         return cls(**{**config, "network": ModelConfig(**config["network"])})
+
+
+def mark_of(shapes: Mapping[str, Any]) -> int:
+    """The column of ``past`` that tells values from padding: the last before those known ahead."""
+    return int(shapes["past"][-1]) - Forecaster.known(shapes) - 1
 
 
 def at_each_step(values: Any, about: Any) -> Any:

@@ -144,7 +144,7 @@ class Autoregressive(Forecaster):
         """Inputs of the window's steps from the second on; the first fed value; features ahead; scale."""
         past = ops.cast(inputs["past"], "float32")
         about = self.attributes(inputs)
-        scale = self.scale(past)
+        scale = self.scale(inputs)
         past = ops.concatenate([past[:, :, :1] / scale[:, :, None], past[:, :, 1:]], axis=-1)
         own = past.shape[-1] - self.known({name: v.shape for name, v in inputs.items()})
         window = ops.concatenate([past[:, :-1, :own], past[:, 1:, own:]], axis=-1)

@@ -9,8 +9,9 @@ from typing import Any
 
 from seqlab._bounded_files import parsed
 from seqlab._plain_values import plain_values
-from seqlab.errors import SeqlabError, check_choice, check_fraction, check_positive
+from seqlab.errors import SeqlabError, check_choice, check_positive
 from seqlab.image_config import ImageConfig, NetworkConfig
+from seqlab.model_config import CELLS, COUNTS, FORECASTERS, LOSSES, MODELS, ModelConfig
 from seqlab.train_config import OPTIMIZERS, PRECISIONS, SCHEDULES, SPREADS, TrainConfig
 
 __all__ = [
@@ -43,15 +44,6 @@ __all__ = [
 ]
 
 FORMAT = 1  # version of the run folder; a reader refuses what is newer than itself
-# A test holds these equal to the classes of cells.CELLS and to the builders of models.MODELS.
-CELLS = ("rnn", "lstm", "gru", "layernorm_lstm", "coupled_lstm", "mingru", "minlstm", "slstm")
-MODELS = ("stacked", "bidirectional", "segments")
-FORECASTERS = ("encoder_decoder", "autoregressive", "smoothed")  # models.FORECASTERS
-COUNTS = (
-    "negative_binomial"  # the likelihood of counts, and what asks for them among `Config.needs`
-)
-LIKELIHOODS = ("gaussian", "student", COUNTS)
-LOSSES = ("mse", "mae", "huber", "asymmetric", "quantile", *LIKELIHOODS)
 # What a model asks for beside the values of a series; see panel.Encoding.
 NEEDS: dict[str, tuple[str, ...]] = {
     "encoder_decoder": ("truth",),
@@ -59,6 +51,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "smoothed": ("series", "phase"),
 }
 SCALINGS = ("last", "change", "standard", "robust", "minmax", "window", "recent", "mean", "none")
+OWN = ("window", "recent")  # by each window's own mean and spread
 TRANSFORMS = ("none", "log", "boxcox")
 RETRAIN = ("never", "expanding", "sliding")  # the networks of a backtest
 MISSING = ("error", "interpolate", "drop")
@@ -70,7 +63,6 @@ EXPORTS = ("savedmodel", "tflite", "onnx", "numpy")  # formats of `seqlab export
 LAYOUTS = ("steps", "features")
 MOST_SEASON = 10**8  # rows: of what a forecaster learns there is one for each
 MOST_SYNTHETIC = 10**5  # series: a network has learned what they can teach long before
-LAYERS = 1_000  # at most: each is traced by itself, so that more of them take hours
 # What `seqlab tune` chooses, where it is not given.
 _NETWORK = ("model", "cell", "layers", "hidden", "dropout")
 SEARCHED = (*_NETWORK, "window", "scaling", "batch", "learning_rate")
@@ -162,65 +154,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """A recurrent model: everything but the shapes, which the data decide."""
-
-    model: str = "stacked"
-    cell: str = "lstm"
-    layers: int = 2
-    hidden: int = 30  # H, in every layer
-    dropout: float = 0.0  # share of each layer's outputs that is dropped while training
-    loss: str = "mse"  # see losses.LOSSES; it brings the network's last layer with it
-    levels: tuple[float, ...] = (0.1, 0.5, 0.9)  # of the loss `quantile`
-    under: float = (
-        10.0  # of the loss `asymmetric`: the cost of a unit too little, to 1 for one too much
-    )
-    segment: int | None = None  # rows in one recurrent step of the model segments; see there
-    straight: bool = False  # segments: a straight line from the window to the forecast beside it
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", tuple(self.levels))  # which JSON knows as a list
-        check_choice("loss", self.loss, LOSSES)
-        check_positive("under", self.under, float)
-        check_choice("model", self.model, (*MODELS, *FORECASTERS))
-        check_choice("cell", self.cell, CELLS)
-        check_positive("layers", self.layers, most=LAYERS)
-        check_positive("hidden", self.hidden)
-        check_fraction("dropout", self.dropout)
-        if self.segment is not None:
-            check_positive("segment", self.segment)
-        if self.model == "autoregressive" and self.loss not in LIKELIHOODS:
-            raise SeqlabError(
-                "the model autoregressive draws from a likelihood: use --loss"
-                f" {' or '.join(LIKELIHOODS)}. Received: {self.loss}"
-            )
-        if self.model != "segments" and (self.segment is not None or self.straight):
-            raise SeqlabError(
-                f"`segment` and `straight` are of the model segments. Received: {self.model}"
-            )
-
-    @property
-    def name(self) -> str:
-        """As in the names of runs."""
-        kind = self.cell if self.model == "stacked" else f"{self.model}-{self.cell}"
-        return f"{kind}-{self.layers}x{self.hidden}"
-
-    @property
-    def about(self) -> str:
-        """As in lists of runs."""
-        return f"{self.model} {self.cell} {self.layers}x{self.hidden}"
-
-    @property
-    def loss_options(self) -> dict[str, Any]:
-        """What this loss takes of the above."""
-        options: dict[str, dict[str, Any]] = {
-            "quantile": {"levels": self.levels},
-            "asymmetric": {"under": self.under},
-        }
-        return options.get(self.loss, {})
-
-
-@dataclass(frozen=True)
 class Config:
     """Everything that decides a run's result; two runs with equal configs give equal weights.
 
@@ -251,6 +184,11 @@ class Config:
             raise SeqlabError(
                 "the model smoothed takes values as they are, or over their mean: use --scaling mean,"
                 f" without --transform. Received: {scaling}, {self.data.transform}"
+            )
+        if self.model.affine and (scaling not in OWN or self.data.layout != "steps"):
+            raise SeqlabError(
+                f"`affine` is the trained half of scaling each window by itself: use --scaling"
+                f" {' or '.join(OWN)}, and the layout steps. Received: {scaling}, {self.data.layout}"
             )
         if self.model.loss == COUNTS:
             self._check_counts()

@@ -89,7 +89,7 @@ class EncoderDecoder(Forecaster):
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """The forecast ``[B, P]`` or ``[B, P, M]``."""
         past = ops.cast(inputs["past"], "float32")
-        scale = self.scale(past)
+        scale = self.scale(inputs)
         target = past[:, :, :1] / scale[:, :, None]
         about = self.attributes(inputs)
         past = at_each_step(ops.concatenate([target, past[:, :, 1:]], axis=-1), about)

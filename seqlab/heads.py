@@ -10,7 +10,7 @@ from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError, check_choice, check_positive
 from seqlab.likelihoods import LIKELIHOODS, check_levels
 
-__all__ = ["FLOOR", "Counts", "Head", "Parameters", "Quantiles", "Rescale"]
+__all__ = ["FLOOR", "Counts", "Head", "Parameters", "Quantiles", "Rescale", "scale_of_counts"]
 
 ops = keras.ops
 FLOOR = 1e-5  # how far a bounded parameter stays from its bound; targets are scaled to about 1
@@ -120,13 +120,36 @@ class Counts(keras.layers.Layer):
 
     Counts go into a network scaled; their likelihood, to which `Rescale` gives the scale back, is of the
     counts themselves. Source: Salinas et al. (2020), section 3.3.
+
+    Args:
+        mark: the feature that is 1 in rows of values and 0 in padding, which has no part in the mean;
+            None where there is no padding.
+        kwargs: of Keras' layers.
     """
+
+    def __init__(self, mark: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mark = mark
 
     def call(self, past: Any) -> tuple[Any, Any]:
         """The target is the first feature; the others stay."""
-        scale = 1 + ops.mean(past[:, :, 0], axis=1, keepdims=True)
+        scale = scale_of_counts(past, self.mark)
         target = past[:, :, :1] / scale[:, :, None]
         return ops.concatenate([target, past[:, :, 1:]], axis=-1), scale
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {**super().get_config(), "mark": self.mark}
+
+
+def scale_of_counts(past: Any, mark: int | None = None) -> Any:
+    """One more than the mean of the first feature of ``[B, T, D]``, ``[B, 1]``; see `Counts`."""
+    target = past[:, :, 0]
+    if mark is None:
+        return 1 + ops.mean(target, axis=1, keepdims=True)
+    real = past[:, :, mark]
+    total = ops.sum(real * target, axis=1, keepdims=True)
+    return 1 + total / ops.sum(real, axis=1, keepdims=True)
 
 
 @keras.saving.register_keras_serializable("seqlab")

@@ -24,7 +24,15 @@ SERIES_ONLY = frozenset(
         *("--target", "--id", "--wide", "--time", "--past", "--future", "--static", "--categories"),
         *("--calendar", "--window", "--horizon", "--season", "--missing", "--short", "--scaling"),
         *("--transform", "--difference", "--test", "--strategy", "--weigh", "--look-back"),
-        *("--synthetic", "--segment", "--straight", "--cell", "--layers", "--bidirectional"),
+        *(
+            "--synthetic",
+            "--segment",
+            "--straight",
+            "--affine",
+            "--cell",
+            "--layers",
+            "--bidirectional",
+        ),
         *("--loss", "--levels", "--under"),
     )
 )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab import cells, losses
+from seqlab._forecaster import mark_of
 from seqlab._stacks import stack
 from seqlab._tensorflow import keras
+from seqlab.affine import Affine
 from seqlab.attributes import Labels
 from seqlab.autoregressive import Autoregressive
 from seqlab.config import COUNTS, ModelConfig
@@ -30,12 +32,14 @@ class Facts:
         series: S.
         season: rows per season; 1 where none is known.
         steps: of the training.
+        marked: whether the last past column says which rows are values, and which padding.
     """
 
     sizes: tuple[int, ...] = ()
     series: int = 1
     season: int = 1
     steps: int = 1000
+    marked: bool = False
 
 
 def build(
@@ -63,19 +67,26 @@ def build(
     if config.model in FORECASTERS:
         outputs = _forecaster(config, horizon, facts)(seen)
     else:
-        outputs = _headed(config, _embedded(seen, facts.sizes), horizon)
+        outputs = _headed(config, _embedded(seen, facts.sizes), horizon, facts.marked)
     return keras.Model(inputs, outputs, name=config.model)
 
 
-def _headed(config: ModelConfig, seen: dict[str, Any], horizon: int) -> Any:
+def _headed(config: ModelConfig, seen: dict[str, Any], horizon: int, marked: bool) -> Any:
     """Features of the window, and the head that the loss asks for; counts in their own scale again."""
-    scale = None
+
+    def inside(past: Any) -> Any:
+        features = MODELS[config.model](config, {**seen, "past": past}, horizon)
+        head, _ = losses.head(config.loss, horizon, **config.loss_options)
+        return head(features)
+
     if config.loss == COUNTS:
-        past, scale = Counts(name="counts")(seen["past"])
-        seen = {**seen, "past": past}
-    features = MODELS[config.model](config, seen, horizon)
-    head, _ = losses.head(config.loss, horizon, **config.loss_options)
-    return head(features) if scale is None else Rescale(COUNTS)(head(features), scale)
+        mark = mark_of({name: tensor.shape for name, tensor in seen.items()}) if marked else None
+        past, scale = Counts(mark, name="counts")(seen["past"])
+        return Rescale(COUNTS)(inside(past), scale)
+    if config.affine:
+        affine = Affine(config.loss, name="affine")
+        return affine(inside(affine(seen["past"])), back=True)
+    return inside(seen["past"])
 
 
 def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
@@ -91,6 +102,7 @@ def _forecaster(config: ModelConfig, horizon: int, facts: Facts) -> Any:
         config.loss,
         loss_options=config.loss_options,
         categories=tuple(size - 1 for size in facts.sizes),
+        marked=facts.marked,
         **options,
     )
 

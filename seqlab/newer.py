@@ -48,9 +48,14 @@ def _read(run: Run, data: Any) -> Series | Panel:
     from seqlab import panel_tables, table_files  # here, because pandas takes half a second to load
 
     config: DataConfig = run.config.data
+    frame = table_files.read(data) if isinstance(data, str | Path) else data
     if isinstance(run.data, Series):  # which is called as its column
         config = replace(config, target=config.target or run.series.name)
-    frame = table_files.read(data) if isinstance(data, str | Path) else data
+        if config.target not in frame.columns:
+            raise SeqlabError(
+                f"no column {config.target!r}, which the run forecasts. Call it so. Columns:"
+                f" {', '.join(map(str, frame.columns))}"
+            )
     return panel_tables.read_frame(frame, config)
 
 

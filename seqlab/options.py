@@ -43,6 +43,7 @@ def make_config(options: Namespace) -> Config:
             options.under,
             options.segment,
             options.straight,
+            options.affine,
         ),
         make_train_config(options),
     )

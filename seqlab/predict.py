@@ -25,6 +25,7 @@ __all__ = ["Predictor"]
 LEVELS = (0.025, 0.1, 0.9, 0.975)  # of the quantiles shown beside a forecast, where all can be had
 DRAWS = 200  # paths, for the quantiles of a model that draws them
 BATCH = 4_096  # windows computed at once
+MOST_PATHS = 10**5  # of a window: of a batch that is as many rows as TensorFlow can count
 
 
 class Predictor:
@@ -195,7 +196,7 @@ class Predictor:
         Raises:
             SeqlabError: a network that is of no likelihood, or gives several steps side by side.
         """
-        check_positive("count", count)
+        check_positive("count", count, most=MOST_PATHS)
         check_seed(seed)
         self._check_paths()
         chosen = np.arange(len(windows))[indices]

@@ -38,7 +38,7 @@ class Scaler:
       behaviour depends on it.
     - ``change``: the change from the window's last value alone, over the standard deviation (D = 1).
     - ``window``: less the window's own mean, over its own standard deviation (D = 1): reversible
-      instance normalisation (Kim et al., 2022) without its trained factors: the layers beside have some.
+      instance normalisation (Kim et al., 2022); its trained factors are `seqlab.affine.Affine`.
     - ``recent``: less the mean of the window's second half, over its standard deviation (D = 1), for
       series whose level drifts.
     - ``mean``: over the window's own mean of absolute values (D = 1), as in DeepAR: a scale, no shift.

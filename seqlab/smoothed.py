@@ -115,7 +115,7 @@ class Smoothed(Forecaster):
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """The forecast ``[B, P]`` or ``[B, P, M]``."""
         past = ops.cast(inputs["past"], "float32")
-        values = _positive(past[:, :, 0])
+        values = self._before(_positive(past[:, :, 0]), inputs)
         levels, seasons, ahead = self.smoothed(values, inputs)
         if training and self.penalty:
             self.add_loss(self.penalty * wiggliness(levels))
@@ -139,17 +139,36 @@ class Smoothed(Forecaster):
 
     def smoothed(self, values: Any, inputs: dict[str, Any]) -> tuple[Any, Any, Any]:
         """Levels and seasonal factors of the window ``[B, T]``, and the factors ahead ``[B, P]``."""
-        series = inputs.get("series", ops.zeros_like(values[:, 0], "int32"))
+        series = _series(inputs)
         rate = self.level_rate(series)
         if self.season == 1:
             levels, seasons, ahead = smooth(values, rate)
         else:
-            phase = ops.cast(inputs["phase"], "int32")
-            rows = (phase[:, None] + ops.arange(self.season)) % self.season
-            factors = ops.take_along_axis(self.factors(series), rows, axis=1)
             season_rate = self.season_rate(series)
-            levels, seasons, ahead = smooth(values, rate, ops.exp(factors), season_rate)
+            levels, seasons, ahead = smooth(values, rate, self._first(inputs), season_rate)
         return levels, seasons, ops.take(ahead, np.arange(self.horizon) % self.season, axis=1)
+
+    def _first(self, inputs: dict[str, Any]) -> Any:
+        """Seasonal factors of the window's first season, ``[B, m]``."""
+        phase = ops.cast(inputs["phase"], "int32")
+        rows = (phase[:, None] + ops.arange(self.season)) % self.season
+        return ops.exp(ops.take_along_axis(self.factors(_series(inputs)), rows, axis=1))
+
+    def _before(self, values: Any, inputs: dict[str, Any]) -> Any:
+        """The window ``[B, T]``, whose padding has the season of the first value, and its level.
+
+        Smoothing then begins at that value, as if nothing stood before it; a flat line would flatten the
+        season.
+        """
+        mark = self.mark(inputs)
+        if mark is None or self.season == 1:
+            return values
+        real = ops.cast(inputs["past"], "float32")[:, :, mark]
+        steps = values.shape[1]
+        factors = ops.take(self._first(inputs), np.arange(steps) % self.season, axis=1)
+        first = ops.argmax(real, axis=1)[:, None]
+        level = values[:, :1] / ops.take_along_axis(factors, first, axis=1)
+        return ops.where(real > 0, values, level * factors)
 
     def start_factors(self, factors: np.ndarray) -> None:
         """Let training begin at these factors ``[S, m]``; the first is that of phase 0.
@@ -210,6 +229,11 @@ def default_dilations(season: int, steps: int, blocks: int = 2) -> tuple[tuple[i
     pairs = [(1, near), *((far * 4**i, 2 * far * 4**i) for i in range(blocks - 1))]
     kept = [tuple(d for d in pair if d < steps) for pair in pairs]
     return tuple(pair for pair in kept if pair)
+
+
+def _series(inputs: dict[str, Any]) -> Any:
+    """Which series each window is of, ``[B]``; the first, where none is said."""
+    return inputs.get("series", ops.zeros_like(inputs["past"][:, 0, 0], "int32"))
 
 
 def _positive(values: Any) -> Any:

@@ -73,6 +73,7 @@ def _series(config: Config, data: Split | PanelSplit, steps: int) -> Task:
         len(data.parts),
         data.parts[0].series.season or 1,
         steps,
+        config.data.short == "pad",
     )
     model = models.build(config.model, data.train.input_shape, config.data.ahead, facts)
     if config.model.model == "smoothed" and facts.season > 1:

@@ -175,6 +175,9 @@ def _training(to: argparse.ArgumentParser) -> None:
     to.add_argument("--segment", type=whole, metavar="N", help="rows in a step of --model segments")
     to.add_argument("--straight", action="store_true", help="--model segments: a line beside it")
     to.add_argument(
+        "--affine", action="store_true", help="--scaling window, recent: a trained gain and shift"
+    )
+    to.add_argument(
         "--synthetic",
         type=natural,
         default=0,

@@ -234,7 +234,7 @@ def test_options_reach_the_config():
     assert config.model.__dict__ == {
         "model": "bidirectional", "cell": "gru", "layers": 3, "hidden": 7, "dropout": 0.2,
             "loss": "mse", "levels": (0.1, 0.5, 0.9), "under": 10.0,
-            "segment": None, "straight": False,
+            "segment": None, "straight": False, "affine": False,
     }  # fmt: skip
     assert (config.data.window, config.data.horizon, config.data.season) == (5, 2, 8)
     assert (config.data.missing, config.data.scaling) == ("drop", "standard")

@@ -38,6 +38,7 @@ RUNS = {
     "mingru": {"cell": "mingru", "scaling": "change", "layout": "features"},
     "bidirectional": {"model": "bidirectional", "scaling": "window", "difference": "season"},
     "segments": {"model": "segments", "scaling": "recent", "transform": "boxcox"},
+    "affine": {"scaling": "window", "loss": "gaussian", "affine": True},
     "decoder": {"model": "encoder_decoder", "loss": "quantile", "scaling": "robust"},
     "drawn": {"model": "autoregressive", "loss": "gaussian", "scaling": "mean"},
 }
@@ -90,6 +91,7 @@ def through(folder, kind, raw):
 EVERY = [
     *(("savedmodel", "decoder"), ("tflite", "lstm"), ("tflite", "bidirectional")),
     *itertools.product(("numpy",), ("lstm", "mingru", "bidirectional", "segments", "drawn")),
+    *itertools.product(("numpy", "onnx"), ("affine",)),
     *itertools.product(("onnx",), ("lstm", "slstm", "decoder", "segments")),
 ]
 

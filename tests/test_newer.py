@@ -272,6 +272,8 @@ def test_rows_without_times_begin_where_the_runs_do(tmp_path):
         made[model] = train.start(config, tmp_path / model, data=cut)
         assert len(forecasts.forecast(made[model], data=Series("x", values)).values) == 2
     late = Series("x", values[3:])
+    with pytest.raises(SeqlabError, match="no column 'x', which the run forecasts"):
+        newer(made["stacked"], pd.DataFrame({"y": values}))
     with pytest.raises(SeqlabError, match="where in the season they begin"):
         forecasts.forecast(made["smoothed"], data=late)
     assert forecasts.forecast(made["stacked"], data=late).labels[0] == 88

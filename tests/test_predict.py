@@ -22,9 +22,18 @@ def wave(name="wave", size=1.0, rows=90, **columns):
     return Series(name, values, None, 7, **columns)
 
 
-def finished(path, data, model="stacked", loss="mse", cell="lstm", layers=1, **options):
+def finished(
+    path, data, model="stacked", loss="mse", cell="lstm", layers=1, affine=False, **options
+):
     """A run folder whose network was not trained; its weights are far from what training begins with."""
-    sizes = {"hidden": 5, "layers": layers, "loss": loss, "model": model, "cell": cell}
+    sizes = {
+        "hidden": 5,
+        "layers": layers,
+        "loss": loss,
+        "model": model,
+        "cell": cell,
+        "affine": affine,
+    }
     options = {"window": 14, "horizon": 3, "test": "20", "validation": 20} | options
     config = Config(DataConfig(data.name, **options), ModelConfig(**sizes), TrainConfig(steps=2))
     run = runs.create(config, data, path)

@@ -19,7 +19,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
     ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values", "_cluster"],
-    ["image_config", "train_config"],
+    ["image_config", "model_config", "train_config"],
     [
         "config",
         "metrics",
@@ -111,7 +111,7 @@ ORDER = [
     ["_image_folder", "_new_head"],
     ["_drivers", "images", "diagnostics", "_first_network", "_sides"],
     ["cells", "image_scores", "curves"],
-    ["_stacks", "attributes", "dilated", "smoothing"],
+    ["_stacks", "affine", "attributes", "dilated", "smoothing"],
     ["_forecaster"],
     ["encoder_decoder", "autoregressive", "smoothed", "segments"],
     ["models", "run_data"],
@@ -180,7 +180,7 @@ LIGHT += ["_bounded_files", "_plain_values"]
 LIGHT += ["_image_folder", "images", "image_scores", "image_predict", "comparison"]
 LIGHT += ["recipes", "image_config", "image_options", "train_options", "run_data"]
 LIGHT += ["train_config", "provenance", "inspect_commands", "train_commands", "seeds"]
-LIGHT += ["train_config", "bases", "_pictures", "_labels"]
+LIGHT += ["train_config", "bases", "model_config", "_pictures", "_labels"]
 LIGHT += ["_lock", "_signals", "_cluster", "_train_run"]
 LIGHT += ["_written", "_told", "_sizes", "_leftovers"]
 LIGHT += ["image_evaluate", "image_commands"]
