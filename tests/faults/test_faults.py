@@ -4,12 +4,12 @@ import os
 import random
 import resource
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nursery import EVERY, TINY, Training
+from small import fill
 
 from seqlab import runs
 
@@ -149,24 +149,10 @@ def test_damaged_checkpoints_give_way_to_the_one_before(whole, tmp_path, counted
     assert finish(tmp_path / "run", whole) == ""
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MB; without the right to mount one, no test."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
-
-
 def test_a_full_disk_leaves_earlier_checkpoints_whole(small_disk, whole, counted):
     with Training(small_disk / "run") as training:
         training.reach(3 * EVERY)
-        with (small_disk / "filling").open("wb", 0) as filling, pytest.raises(OSError):
-            while True:
-                filling.write(bytes(100))
+        fill(small_disk)
         status, said = training.end()
     assert status == 2 and said.count("\n") == 1
     assert said.startswith("seqlab train: error: ")
