@@ -166,6 +166,8 @@ class Keeper(keras.callbacks.Callback):
             self._interrupt()
         self.progress.step = int(self.trainer.optimizer.iterations)
         self._record(self.spread.of_chief(logs or {}))
+        if logs is not None:  # which callbacks behind this one see
+            logs["gradient_norm"] = self.progress.rows[-1]["gradient_norm"]
         if self.config.schedule == "plateau":
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
             self.trainer.optimizer.learning_rate.assign(at_plateau(self.config, losses))
