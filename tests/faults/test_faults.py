@@ -4,6 +4,7 @@ import os
 import random
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from nursery import EVERY, TINY, Training
 from small import fill
 
 from seqlab import runs
+from seqlab.config import Config, ImageConfig, NetworkConfig
 
 KILLS = int(os.environ.get("SEQLAB_KILLS", "10"))
 
@@ -47,9 +49,9 @@ def same(path, other):
     assert not list(path.glob("checkpoints/.*")), "something half-written stays"
 
 
-def finish(path, whole):
+def finish(path, whole, config=TINY):
     """The same command again, with --resume; what it says."""
-    with Training(path) as training:
+    with Training(path, config) as training:
         status, said = training.end()
     assert status == 0, said
     same(path, whole)
@@ -68,6 +70,40 @@ def test_killed_at_random_moments(whole, tmp_path, counted):
         kills += 1
     assert finish(tmp_path / "run", whole) == ""
     counted("kill -9 at a random moment", kills)
+
+
+# What else a training goes on with: patience that runs out, a rate that falls, statistics, other images.
+OTHERS = {
+    "patience": replace(
+        TINY,
+        train=replace(TINY.train, patience=5, schedule="plateau", learning_rate=0.05),
+    ),
+    "images": Config(
+        ImageConfig("digits", augment="chapter"),
+        NetworkConfig("baseline"),
+        replace(TINY.train, steps=12 * EVERY, evaluations=12),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_trainings_killed_at_random_moments(name, tmp_path, counted):
+    """An LSTM with dropout that ends early by its plateaus, and images that are moved by chance."""
+    config, chance, kills = OTHERS[name], random.Random(8), max(1, KILLS // 3)
+    with Training(tmp_path / "whole", config) as training:
+        assert training.end() == (0, "")
+    history = runs.load(tmp_path / "whole").history
+    if name == "patience":
+        assert history["step"][-1] < config.train.steps, "it did not end early"
+        assert len(set(history["learning_rate"])) > 1, "no plateau"
+    for _ in range(kills):
+        with Training(tmp_path / "run", config) as training:
+            training.reach(training.step() + chance.randint(1, 2) * EVERY)
+            training.process.join(chance.uniform(0, 0.02))
+            training.send(signal.SIGKILL)
+            assert training.end()[0] == -signal.SIGKILL, "it had ended: give it more steps"
+    assert finish(tmp_path / "run", tmp_path / "whole", config) == ""
+    counted(f"kill -9 at a random moment ({name})", kills)
 
 
 def die_in(name, when, share):
