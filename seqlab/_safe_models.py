@@ -22,9 +22,7 @@ __all__ = ["load_model"]
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 FILES = {"metadata.json", CONFIG, WEIGHTS}
 MOST_CONFIG = 2**26  # bytes
-ANYHOW = (
-    2**26
-)  # bytes that a file may unpack to, or else a multiple of its own; Keras packs nothing
+ANYHOW = 2**26  # bytes that a file may unpack to, or else a multiple of its own
 MOST_MEMORY = (
     2**31
 )  # bytes of weights that a config may ask for, or a multiple of those in the file
@@ -78,6 +76,7 @@ def _check(archive: zipfile.ZipFile) -> None:
 
 
 def _check_packed(size: int, packed: int) -> None:
+    """Refuse what is mostly packing: Keras itself packs nothing."""
     if size > max(ANYHOW, MULTIPLE * packed):
         raise ValueError(
             f"it unpacks {packed} bytes to {size}, which no network needs. Save it again by Keras"
