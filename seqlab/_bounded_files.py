@@ -27,11 +27,15 @@ __all__ = [
     "parsed",
     "read_json",
     "read_text",
+    "unpacked",
 ]
 
 MOST_TEXT = 2**26  # bytes of a JSON or CSV file in a run
 MOST_BYTES = 2**32  # of what an archive holds, unpacked
 MOST_ENTRIES = 200_000
+BLOCK = 2**20  # bytes that are unpacked at once
+# Others Python unpacks without a bound.
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -91,7 +95,7 @@ def parsed(text: str) -> Any:
 
 
 def check_archive(archive: zipfile.ZipFile, most: int = MOST_BYTES) -> None:
-    """Refuse an archive whose entries are many, large, or named to be written elsewhere.
+    """Refuse an archive whose entries are many, large, packed oddly, or named to be written elsewhere.
 
     Raises:
         ValueError: saying what.
@@ -106,6 +110,20 @@ def check_archive(archive: zipfile.ZipFile, most: int = MOST_BYTES) -> None:
         parts = entry.filename.replace("\\", "/").split("/")
         if ".." in parts or parts[0] in ("", "~") or ":" in parts[0]:
             raise ValueError(f"it holds a file named {entry.filename!r}")
+        if entry.compress_type not in PACKED:
+            raise ValueError(f"{entry.filename!r} is packed by another method than Deflate")
+
+
+def unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
+    """What an entry holds: as many bytes as the archive's directory says, of which `check_archive` knows.
+
+    Block by block, because the whole would be unpacked before it is cut to that size.
+
+    Raises:
+        zipfile.BadZipFile: it holds other bytes than the directory says.
+    """
+    with archive.open(name) as stream:
+        return b"".join(iter(lambda: stream.read(BLOCK), b""))
 
 
 class Arrays(Mapping[str, np.ndarray]):
@@ -123,7 +141,7 @@ class Arrays(Mapping[str, np.ndarray]):
         if name not in self.files:
             raise KeyError(f"{name} is not in it")
         try:
-            return _array(self._archive.read(f"{name}.npy"), name)
+            return _array(unpacked(self._archive, f"{name}.npy"), name)
         except DAMAGED as error:
             raise ValueError(f"{name}: {error or type(error).__name__}") from error
 

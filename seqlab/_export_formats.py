@@ -4,8 +4,10 @@ A writer takes a function from a type of numbers to the run's `RawGraph`, and a 
 takes raw inputs ``[B, ...]`` through the files that it wrote.
 """
 
+import errno
 import json
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +55,7 @@ def _savedmodel(make: Callable[[str], RawGraph], folder: Path) -> Runs:
     module = tf.Module()
     module.weights = [variable.value for variable in graph.model.variables]
     module.serve = serve
-    with _quiet():
+    with _quiet(), _of_the_disk():
         tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
         loaded = tf.saved_model.load(str(folder))
     return lambda raw: loaded.serve(tf.constant(raw, graph.dtype))[graph.gives].numpy()
@@ -129,6 +131,16 @@ def _carried(kind: str) -> Iterator[None]:
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SeqlabError(f"{kind} cannot carry this network: {first}. Use savedmodel") from error
+
+
+@contextmanager
+def _of_the_disk() -> Iterator[None]:
+    """Have TensorFlow's error on a full disk be Python's own; it passes for a lack of memory."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        said = os.strerror(errno.ENOSPC)
+        raise OSError(errno.ENOSPC, said) if said in error.message else error from error
 
 
 @contextmanager

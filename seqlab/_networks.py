@@ -96,7 +96,7 @@ def fit(
         _begin(trainer, build(network, config.seed))
         trainer.total_steps = steps
         at, chunks = edges(config, network.input_shape, steps, trainer.count_params())
-        with finite(lambda: _diverged(config)):
+        with finite(lambda _: _diverged(config)):
             made = trainer.fit(
                 _training(rows, config, at),
                 epochs=(len(at) - 1) // chunks,
@@ -110,6 +110,11 @@ def fit(
     history = {"step": at[chunks::chunks][: len(made.epoch)], **made.history}
     if not np.isfinite(history["loss"]).all():
         raise SeqlabError(_diverged(config))
+    if not np.isfinite(history.get("val_loss", 0.0)).all():
+        raise SeqlabError(
+            "the loss of the rows held back is not finite: their targets lie far from the others'."
+            " Look at these, or use a smaller `validation_fraction`"
+        )
     return weights, history
 
 

@@ -174,7 +174,7 @@ class Replicas(One):
 
         def whole(_: Any, rows: Any) -> Any:
             sums = iter(self._here(self.strategy.run(on_replica, args=(rows,))))
-            optimizer.apply([next(sums) if there else None for there in optimizer.there])
+            optimizer.apply_sums([next(sums) if there else None for there in optimizer.there])
             return self._settled(list(sums), trainer)
 
         return lambda rows: alone(whole, args=(rows,))

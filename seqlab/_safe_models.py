@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqlab._bounded_files import check_archive, parsed
+from seqlab._bounded_files import check_archive, parsed, unpacked
 from seqlab._tensorflow import keras
 from seqlab.errors import SeqlabError
 
@@ -22,6 +22,7 @@ __all__ = ["load_model"]
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 FILES = {"metadata.json", CONFIG, WEIGHTS}
 MOST_CONFIG = 2**26  # bytes
+ANYHOW = 2**26  # bytes that a file may unpack to, or else a multiple of its own
 MOST_MEMORY = (
     2**31
 )  # bytes of weights that a config may ask for, or a multiple of those in the file
@@ -62,11 +63,24 @@ def _check(archive: zipfile.ZipFile) -> None:
         raise ValueError(f"it has, or lacks, {sorted(others)[:3]}")
     if archive.getinfo(CONFIG).file_size > MOST_CONFIG:
         raise ValueError(f"its {CONFIG} is larger than {MOST_CONFIG} bytes")
-    found = list(_objects(parsed(archive.read(CONFIG).decode())))
+    entries = archive.infolist()
+    packed = sum(entry.compress_size for entry in entries)
+    _check_packed(sum(entry.file_size for entry in entries), packed)
+    found = list(_objects(parsed(unpacked(archive, CONFIG).decode())))
     for one in found:
         if "class_name" in one:
             _check_class(one)
-    _check_memory(found, _stored(archive.read(WEIGHTS)))
+    stored = _stored(unpacked(archive, WEIGHTS))
+    _check_packed(stored, packed)
+    _check_memory(found, stored)
+
+
+def _check_packed(size: int, packed: int) -> None:
+    """Refuse what is mostly packing: Keras itself packs nothing."""
+    if size > max(ANYHOW, MULTIPLE * packed):
+        raise ValueError(
+            f"it unpacks {packed} bytes to {size}, which no network needs. Save it again by Keras"
+        )
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

@@ -45,7 +45,7 @@ class Sides(One):
         def whole(_: Any, rows: Any) -> None:
             made = [gradients(rows, *ends) for ends in pairwise(edges)]
             pairs = zip(*made, strict=True)
-            optimizer.apply([None if g[0] is None else tf.add_n(g) for g in pairs])
+            optimizer.apply_sums([None if g[0] is None else tf.add_n(g) for g in pairs])
 
         return lambda rows: alone(whole, args=(rows,))
 

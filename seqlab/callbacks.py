@@ -166,6 +166,8 @@ class Keeper(keras.callbacks.Callback):
             self._interrupt()
         self.progress.step = int(self.trainer.optimizer.iterations)
         self._record(self.spread.of_chief(logs or {}))
+        if logs is not None:  # which callbacks behind this one see
+            logs["gradient_norm"] = self.progress.rows[-1]["gradient_norm"]
         if self.config.schedule == "plateau":
             losses = [row["val_loss" if self.selects else "loss"] for row in self.progress.rows]
             self.trainer.optimizer.learning_rate.assign(at_plateau(self.config, losses))
@@ -187,14 +189,8 @@ class Keeper(keras.callbacks.Callback):
         """A row of history; and the weights, if they are the best so far."""
         loss, selected = float(logs["loss"]), float(logs.get("val_loss", math.nan))
         step = self.progress.step
-        if not math.isfinite(loss):
-            cause = (
-                f"the training diverged. Use a smaller --learning-rate than"
-                f" {self.config.learning_rate:g}"
-                if step
-                else "the data are too large. Use another --scaling"
-            )
-            raise SeqlabError(f"the loss is not finite before step {step + 1}: {cause}")
+        if not (math.isfinite(loss) and math.isfinite(logs.get("val_loss", loss))):
+            raise SeqlabError(self._not_finite("validation " if math.isfinite(loss) else ""))
         row = {"step": step, "loss": loss, "penalty": float(logs.get("penalty", 0.0))}
         for name in sorted(set(logs) - MEASURED):
             row |= {name: float(logs[name])}
@@ -204,6 +200,22 @@ class Keeper(keras.callbacks.Callback):
         if self.selects and selected < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = selected, step
             self.best = self.trainer.evaluated
+
+    def _not_finite(self, of: str) -> str:
+        """What is said of such a loss: at its evaluation, and with the weights that are kept."""
+        step, rate = self.progress.step, f"{self.config.learning_rate:g}"
+        if not step:
+            cause = "the data are too large. Use another --scaling"
+        elif of:
+            cause = (
+                "the training diverged, or validation rows lie far from those of training. Use a"
+                f" smaller --learning-rate than {rate}, or another --scaling"
+            )
+        else:
+            cause = f"the training diverged. Use a smaller --learning-rate than {rate}"
+        rows = self.progress.rows
+        kept = f". {self.folder} has the weights of step {rows[-1]['step']}" if rows else ""
+        return f"the {of}loss is not finite before step {step + 1}: {cause}{kept}"
 
     def _signal(self) -> int:
         """The signal that came, to this process or to another worker; 0 for none."""

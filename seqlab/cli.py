@@ -107,7 +107,7 @@ def _lacking(error: Exception) -> str:
     said = str(error)
     if FULL not in said:
         return MEMORY
-    found = re.search(r"(/[^;\n]*); " + FULL, said)
+    found = re.search(r"(?:^|\}\} )(/[^;\n]*); " + FULL, said)  # behind the node, if it names one
     return f"{found[1]}: {ROOM}" if found else ROOM
 
 

@@ -33,7 +33,8 @@ class _Progress(keras.callbacks.Callback):
         del epoch
         found = {name: float(value) for name, value in (logs or {}).items()}
         self.rate = found.pop("learning_rate", self.rate)
-        found.pop("val_penalty", None)  # the same as the penalty
+        for name in ("val_penalty", "gradient_norm"):  # the same as the penalty; for pictures
+            found.pop(name, None)
         self.shown = {name.replace("val_", "validation "): v for name, v in found.items()}
 
     def _step(self) -> int:

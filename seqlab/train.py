@@ -188,9 +188,9 @@ def _loop(
 
     rows = trainer.spread.rows(config.batch)
 
-    def explained() -> str:
+    def explained(what: str) -> str:
         kept = f"{keeper.folder} has the weights of step {keeper.progress.step}"
-        return f"{explain(trainer, data.train, config)}. {kept}"
+        return f"{explain(what, trainer, data.train, config)}. {kept}"
 
     with finite(explained):
         trainer.fit(

@@ -1,8 +1,11 @@
 """Shared fixtures."""
 
 import os
+import shutil
 import signal
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,18 @@ def shared_data() -> Path:
     if not folder:
         pytest.skip("SEQLAB_DATA is not set")
     return Path(folder)
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A disk of 1 MB; without the right to mount one, no test."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -69,6 +69,14 @@ def signal_in(step, monkeypatch, number=signal.SIGINT):
     monkeypatch.setattr(trainer.Trainer, "compute_loss", loss)
 
 
+def fill(disk, left=0):
+    """Write to a disk until there is no room, or as many bytes of it, beside the file ``filling``."""
+    with (disk / "filling").open("wb", 0) as filling, pytest.raises(OSError):
+        while True:
+            filling.write(bytes(100))
+    os.truncate(disk / "filling", (disk / "filling").stat().st_size - left)
+
+
 def commanded(path, *commands):
     """The folder, after these commands were given in it."""
     with pytest.MonkeyPatch.context() as patch:

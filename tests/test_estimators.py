@@ -201,6 +201,13 @@ def test_other_shapes_than_in_training_are_refused():
         model.predict(x[..., 0])
 
 
+def test_a_validation_loss_that_is_not_finite_is_named():
+    x, y = sums(20)
+    y[-1] = 1e30  # squared it is beyond float32
+    with pytest.raises(SeqlabError, match=r"rows held back is not finite.*`validation_fraction`"):
+        RecurrentRegressor(**TINY, validation_fraction=0.2).fit(x, y)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -36,13 +36,13 @@ def test_curves_are_those_of_the_history(monkeypatch):
     history, seen = run.history, {}
     for part in ("training", "validation"):
         seen[part] = curves(run.path / "events" / part)
-    assert set(seen["training"]) == {"loss", "learning_rate"} and set(seen["validation"]) == {
-        "loss"
-    }
+    assert set(seen["training"]) == {"loss", "learning_rate", "gradient_norm"}
+    assert set(seen["validation"]) == {"loss"}
     for part, name, column in (
         ("training", "loss", "loss"),
         ("validation", "loss", "val_loss"),
         ("training", "learning_rate", "learning_rate"),
+        ("training", "gradient_norm", "gradient_norm"),
     ):
         steps, values = zip(*seen[part][name], strict=True)
         assert list(steps) == history["step"][1:]  # the first row is of before any step

@@ -3,14 +3,15 @@
 import errno
 
 import pytest
-from small import SMALL, series
+from small import SMALL, fill, series
 
-from seqlab import cli, train
+from seqlab import cli, event_files, runs, train
 from seqlab._tensorflow import keras, tf
 from seqlab.datasets import split
 from seqlab.errors import SeqlabError
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
+QUICK = "train sin --steps 40 --layers 1 --hidden 4 --seed 3 --tensorboard"
 
 
 def said_of(error, capsys):
@@ -30,6 +31,50 @@ def test_tensorflow_s_files_are_not_taken_for_memory(capsys):
     memory = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
     assert "not enough memory" in said_of(memory, capsys)
     assert "no space is left on the disk" in said_of(FULL, capsys)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_event_files_on_a_full_disk(begun, small_disk, monkeypatch, capsys):
+    """Which is full before TensorFlow makes its file, or while it writes to it."""
+    command = QUICK.split()
+    write = event_files.EventFiles._write
+
+    def full(self, part, *given):
+        if bool(self.writers) == begun:
+            fill(small_disk)
+        for _ in range(500 if begun else 1):  # what it has of a page it may still write
+            write(self, part, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(event_files.EventFiles, "_write", full)
+        assert cli.main([*command, "--out", str(small_disk / "run")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    begin = f"seqlab train: error: {small_disk}/run/events/training/events.out.tfevents."
+    assert said.startswith(begin) and ".v2: no space is left on the disk. Free some" in said
+    (small_disk / "filling").unlink()
+    assert cli.main([*command, "--out", str(small_disk / "run"), "--resume"]) == 0
+    assert cli.main([*command, "--out", str(small_disk.parent / "whole")]) == 0
+    found, wanted = (
+        runs.load(p).history for p in (small_disk / "run", small_disk.parent / "whole")
+    )
+    assert found == wanted
+
+
+@pytest.mark.parametrize("left", [0, 2**15])
+def test_a_savedmodel_on_a_full_disk(left, small_disk, tmp_path, capsys):
+    """At its weights, and at the graph behind them; with room, it is written."""
+    run = train.start(SMALL, tmp_path / "run", data=split(series(), SMALL.data))
+    fill(small_disk, left)
+    place = small_disk / "there"
+    command = ["export", str(run.path), "--format", "savedmodel", "--out", str(place)]
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"seqlab export: error: {place}: cannot be written: No space left on")
+    assert said.count("\n") == 1 and said.endswith("Name another --out\n")
+    assert [path.name for path in small_disk.iterdir()] == ["filling"]
+    (small_disk / "filling").unlink()
+    assert cli.main(command) == 0 and (place / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize("kept", [0, 700, -1])

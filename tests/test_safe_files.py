@@ -3,7 +3,11 @@
 import io
 import json
 import os
+import re
 import shutil
+import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -74,6 +78,12 @@ def archive(path, entries, kind=zipfile.ZIP_DEFLATED):
             file.writestr(name, content)
 
 
+def understated(content, size=300 * 10**6):
+    """An archive whose directory says of the entry of this size that it has 1000 bytes."""
+    head, _, tail = content.rpartition(struct.pack("<I", size))
+    return head + struct.pack("<I", 1000) + tail
+
+
 def read_series(path):
     return series_files.read(path)
 
@@ -142,6 +152,22 @@ def test_archives_are_bounded(tmp_path):
         arrays(stream, 10**6),
     ):
         pass
+
+
+def test_an_array_that_unpacks_to_more_than_its_archive_says_takes_no_memory(tmp_path):
+    size = 30 * 10**6
+    path = tmp_path / "a.npz"
+    archive(path, [("a.npy", bytes(size))])
+    path.write_bytes(understated(path.read_bytes(), size))
+    tracemalloc.start()
+    with (
+        path.open("rb") as stream,
+        arrays(stream) as found,
+        pytest.raises(ValueError, match="Bad CRC-32"),
+    ):
+        found["a"]
+    assert tracemalloc.get_traced_memory()[1] < 2**23
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
@@ -284,6 +310,51 @@ def test_weights_that_lie_elsewhere_are_refused(name, run):
     part, make = WEIGHTS[name]
     rewritten(run, weights=weights(make))
     refused(run, part)
+
+
+def packed(run, name, change=lambda content: content):
+    """The model with this entry, which is packed; `change` is made to the archive's directory."""
+    rewritten(run, weights=bytes(300 * 10**6) if name == "bomb" else weights(LARGE))
+    path = run / "model.keras"
+    path.write_bytes(change(path.read_bytes()))
+    assert path.stat().st_size < 10**6
+
+
+def LARGE(file):
+    """300 MB of zeros, packed by HDF5 itself."""
+    file.create_dataset("a", data=np.zeros(75 * 10**6, "f4"), compression="gzip", chunks=(10**6,))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "part"),
+    [
+        ("bomb", bytes, "unpacks .* bytes to 300"),
+        ("bomb", understated, "Bad CRC-32"),
+        ("dense", bytes, "unpacks .* bytes to 300000000"),
+    ],
+)
+def test_what_unpacks_to_much_takes_no_memory(name, change, part, run):
+    """In a process of its own, whose peak is looked at: beside TensorFlow, a quarter of it at most."""
+    packed(run, name, change)
+    script = (
+        "import resource, sys; from pathlib import Path; from seqlab import _safe_models\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "try: _safe_models.load_model(Path(sys.argv[1]))\n"
+        "except Exception as error: print((peak() - before) // 1000, error)"
+    )
+    command = [sys.executable, "-c", script, run / "model.keras"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.search(part, said) and int(said.split()[0]) < 75, said
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_packings_are_refused(method, run):
+    """Python unpacks them without a bound."""
+    with zipfile.ZipFile(run / "model.keras") as file:
+        entries = [(name, file.read(name)) for name in file.namelist()]
+    archive(run / "model.keras", entries, method)
+    refused(run, "another method than Deflate")
 
 
 def test_files_that_are_no_models_are_refused(run):

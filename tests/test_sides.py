@@ -52,6 +52,18 @@ def test_the_average_takes_in_each_step_once():
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_loss_that_is_not_finite_in_one_part_stops_all(monkeypatch):
+    """Of the second part, whose 18 rows are the larger half; its gradient is finite."""
+    whole = trainer.Trainer.compute_loss
+
+    def loss(self, x, y, *given, **options):
+        return whole(self, x, y, *given, **options) + (np.inf if y.shape[0] == 18 else 0.0)
+
+    monkeypatch.setattr(trainer.Trainer, "compute_loss", loss)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="seqlab: the loss is not finite"):
+        trained(Sides(2))
+
+
 def test_parts_hold_ghosts_whole():
     given = {"name": "baseline", "batch": 24, "ghost": 8}
     weights, *_ = trained(ONE, **given)

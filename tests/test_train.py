@@ -207,6 +207,42 @@ def test_a_gradient_that_is_not_finite_is_told_from_the_loss():
         np.testing.assert_array_equal(weight, kept)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_stops_though_its_gradient_is(bad):
+    """Only in training, where batches have eight rows; no evaluation has seen it."""
+    data = make()
+    model = models.build(SMALL.model, data.train.input_shape)
+    before = model.get_weights()
+
+    def loss(y, made):
+        return keras.ops.mean(keras.ops.square(y - made)) + (bad if y.shape[0] == 8 else 0.0)
+
+    words = r"^the loss is not finite in step 1 .batch 1 of epoch 1.: .*has the weights of step 0$"
+    with pytest.raises(SeqlabError, match=words):
+        train.fit(model, data, SMALL.train, runs.Path("checkpoints"), loss=loss)
+    for weight, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_validation_loss_that_is_not_finite_is_no_best_one(bad, monkeypatch):
+    """From step 20 on; the checkpoint of step 10 stays, and what goes on from it ends there, too."""
+    whole = train.Trainer.evaluate
+
+    def evaluate(self, *given, **options):
+        found = whole(self, *given, **options)
+        return {**found, "loss": bad} if int(self.optimizer.iterations) >= 20 else found
+
+    monkeypatch.setattr(train.Trainer, "evaluate", evaluate)
+    for _ in range(2):
+        with pytest.raises(
+            SeqlabError, match=r"the validation loss is not finite before step 21: .*10$"
+        ):
+            train.resume(runs.find()) if runs.listed() else train.start(SMALL, data=make())
+    kept = checkpoints.newest(runs.find().path / "checkpoints")
+    assert checkpoints.step_of(kept) == 10
+
+
 def test_data_that_are_too_large_are_named_before_any_step():
     config = dataclasses.replace(SMALL, data=DataConfig(window=6, scaling="none"))
     data = split(Series("wave", series().values * 1e25), config.data)

@@ -4,14 +4,16 @@ import os
 import random
 import resource
 import signal
-import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nursery import EVERY, TINY, Training
+from small import fill
 
 from seqlab import runs
+from seqlab.config import Config, ImageConfig, NetworkConfig
 
 KILLS = int(os.environ.get("SEQLAB_KILLS", "10"))
 
@@ -47,9 +49,9 @@ def same(path, other):
     assert not list(path.glob("checkpoints/.*")), "something half-written stays"
 
 
-def finish(path, whole):
+def finish(path, whole, config=TINY):
     """The same command again, with --resume; what it says."""
-    with Training(path) as training:
+    with Training(path, config) as training:
         status, said = training.end()
     assert status == 0, said
     same(path, whole)
@@ -68,6 +70,40 @@ def test_killed_at_random_moments(whole, tmp_path, counted):
         kills += 1
     assert finish(tmp_path / "run", whole) == ""
     counted("kill -9 at a random moment", kills)
+
+
+# What else a training goes on with: patience that runs out, a rate that falls, statistics, other images.
+OTHERS = {
+    "patience": replace(
+        TINY,
+        train=replace(TINY.train, patience=5, schedule="plateau", learning_rate=0.05),
+    ),
+    "images": Config(
+        ImageConfig("digits", augment="chapter"),
+        NetworkConfig("baseline"),
+        replace(TINY.train, steps=12 * EVERY, evaluations=12),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_trainings_killed_at_random_moments(name, tmp_path, counted):
+    """An LSTM with dropout that ends early by its plateaus, and images that are moved by chance."""
+    config, chance, kills = OTHERS[name], random.Random(8), max(1, KILLS // 3)
+    with Training(tmp_path / "whole", config) as training:
+        assert training.end() == (0, "")
+    history = runs.load(tmp_path / "whole").history
+    if name == "patience":
+        assert history["step"][-1] < config.train.steps, "it did not end early"
+        assert len(set(history["learning_rate"])) > 1, "no plateau"
+    for _ in range(kills):
+        with Training(tmp_path / "run", config) as training:
+            training.reach(training.step() + chance.randint(1, 2) * EVERY)
+            training.process.join(chance.uniform(0, 0.02))
+            training.send(signal.SIGKILL)
+            assert training.end()[0] == -signal.SIGKILL, "it had ended: give it more steps"
+    assert finish(tmp_path / "run", tmp_path / "whole", config) == ""
+    counted(f"kill -9 at a random moment ({name})", kills)
 
 
 def die_in(name, when, share):
@@ -149,24 +185,10 @@ def test_damaged_checkpoints_give_way_to_the_one_before(whole, tmp_path, counted
     assert finish(tmp_path / "run", whole) == ""
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MB; without the right to mount one, no test."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
-
-
 def test_a_full_disk_leaves_earlier_checkpoints_whole(small_disk, whole, counted):
     with Training(small_disk / "run") as training:
         training.reach(3 * EVERY)
-        with (small_disk / "filling").open("wb", 0) as filling, pytest.raises(OSError):
-            while True:
-                filling.write(bytes(100))
+        fill(small_disk)
         status, said = training.end()
     assert status == 2 and said.count("\n") == 1
     assert said.startswith("seqlab train: error: ")

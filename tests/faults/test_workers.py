@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nursery import EVERY, TINY, Training
+from nursery import EVERY, LIMIT, TINY, Training
+from small import fill
 from test_faults import same
 
 from seqlab._cluster import Cluster, of_environment
@@ -388,3 +389,74 @@ def test_clusters_of_the_page_are_clusters(tmp_path, monkeypatch):
     pod = blocks("yaml")[0].partition("- |\n")[2].partition("volumeMounts")[0]
     monkeypatch.setenv("TF_CONFIG", bash(pod, tmp_path, HOSTNAME="train-1"))
     assert of_environment("auto") == Cluster(("train-0.train:2222", "train-1.train:2222"), 1)
+
+
+def infinite_in(index, ports, place):
+    """In the child: a worker; the loss of the second one's rows is infinite from the fourth step on."""
+    as_worker(index, ports, place)
+    import tensorflow as tf
+
+    from seqlab.trainer import Trainer
+
+    whole = Trainer.compute_loss
+
+    def loss(self, *given, training=True, **options):
+        total = whole(self, *given, training=training, **options)
+        if not training or index == 0:
+            return total
+        return total + tf.where(self.optimizer.iterations < 3, 0.0, np.inf)
+
+    Trainer.compute_loss = loss
+
+
+def test_a_loss_that_is_not_finite_on_one_stops_all_in_that_step(tmp_path):
+    """Its gradient is finite; both say the same, and the weights are those before."""
+    with Workers(tmp_path, (TINY, TINY), trouble=infinite_in) as workers:
+        ends = workers.end()
+    for status, said in ends:
+        assert (status, said.count("\n")) == (2, 1), ends
+        assert "error: the loss is not finite in step 4 (batch 4 of epoch 1): " in said, ends
+    assert workers.trainings[0].step() == 0
+
+
+def test_the_chief_s_full_disk_ends_all(small_disk, tmp_path, record_property):
+    """In seconds, and with room on it both go on."""
+    (tmp_path / "whole").mkdir()
+    finish(tmp_path / "whole", HIT)
+    with Workers(small_disk, (HIT, HIT), SLOW) as workers:
+        workers.trainings[0].reach(3 * EVERY)
+        fill(small_disk)
+        begun = time.monotonic()
+        (status, said), (other, words) = workers.end()
+    assert time.monotonic() - begun < 60
+    assert status == 2 and "no checkpoint can be written: No space left on device" in said, said
+    assert other != 0 and (lost(words) or other < 0), (other, words)
+    (small_disk / "filling").unlink()
+    finish(small_disk, HIT)
+    same(small_disk / "run", tmp_path / "whole" / "run")
+    record_property("faults", "1 full disk of the chief of two workers")
+
+
+def of_command(index, ports, folder):
+    """One of the workers of ``seqlab train --seeds 2``, whose runs are in `folder`."""
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    task = {"type": "worker", "index": index}
+    told = {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} if len(ports) > 1 else {}
+    words = "train sin --steps 20 --layers 1 --hidden 2 --batch 9 --evaluations 2 --seeds 2 --quiet"
+    command = [sys.executable, "-m", "seqlab", *words.split(), "--out", folder]
+    return subprocess.Popen(command, env={**os.environ, **told}, stderr=subprocess.PIPE, text=True)
+
+
+def test_seeds_one_after_the_other(tmp_path):
+    """The chief scores one while the other waits for the next; curves are those of one process."""
+    ports = free_ports(2)
+    started = [of_command(i, ports, tmp_path / f"runs-{i}") for i in range(2)]
+    started.append(of_command(0, ports[:1], tmp_path / "alone"))
+    for one in started:
+        said = one.communicate(timeout=LIMIT)[1]
+        assert one.returncode == 0, said
+    assert not (tmp_path / "runs-1").exists(), "a worker has written something"
+    for seed in ("seed-0", "seed-1"):
+        found, wanted = tmp_path / "runs-0" / seed, tmp_path / "alone" / seed
+        assert (found / "metrics.json").exists()
+        check_close(history(found), history(wanted))
