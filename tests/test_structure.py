@@ -116,7 +116,7 @@ ORDER = [
     ["tasks"],
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
-    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
+    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1", "_raw_columns"],
     ["intervals", "weights", "_raw_graphs"],
     ["forecasts", "_export_formats"],
     ["export"],
