@@ -39,16 +39,20 @@ class PlainWindows:
         about = self._like.beside
         return tuple(name for name in ALONE if getattr(about, name, None) is not None)
 
-    def of(self, series: str | int | None) -> "PlainWindows":
+    def of(self, series: str | int | None, given: tuple[str, ...] = ()) -> "PlainWindows":
         """The same for one series, by its name or number.
+
+        Args:
+            series: which.
+            given: what of `beside` comes with the values.
 
         Raises:
             SeqlabError: there are several and none is named, or none of that name; or the network sees
                 more than values.
         """
-        if self.beside:
+        if others := [name for name in self.beside if name not in given]:
             raise SeqlabError(
-                f"the network is given {', '.join(self.beside)} beside the values, so that an array of"
+                f"the network is given {', '.join(others)} beside the values, so that an array of"
                 " values is not enough. Give it Windows (origins.at_origins), or use seqlab forecast"
             )
         if self._like.owner is None:

@@ -1,6 +1,7 @@
 """A run as one function from raw values to answers: scaling, network and scaling back in one graph.
 
-Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original units. Images: bytes
+Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original units; with columns beside
+the values, rows ``[B, T + P, 1 + C]`` of both (`_raw_columns`). Images: bytes
 ``[B, height, width, C]`` to probabilities ``[B, K]``.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from seqlab import preprocessing
 from seqlab._graph_scaling import GraphScaler
 from seqlab._plain_windows import PlainWindows
+from seqlab._raw_columns import RawColumns, columns_of
 from seqlab._tensorflow import tf
 from seqlab._unroll import unrolled
 from seqlab.runs import Run
@@ -32,6 +34,7 @@ class RawGraph:
         dtype: of raw inputs.
         takes: what they are called.
         gives: what the answers are called.
+        columns: of the raw inputs' last axis, where these are rows of a table.
     """
 
     run: Callable[[Callable[[Any], Any], Any], Any]
@@ -40,6 +43,7 @@ class RawGraph:
     dtype: str
     takes: str
     gives: str
+    columns: RawColumns | None = None
 
     def function(self) -> Callable[[Any], Any]:
         """From raw inputs to answers, on the model's own variables and kernels."""
@@ -54,19 +58,26 @@ def of_series(run: Run, dtype: str, series: str | int | None = None) -> RawGraph
     """The forecaster of a run, whose values before and after the network are of this type.
 
     Raises:
-        SeqlabError: the network sees more than values; several series, and none is named.
+        SeqlabError: the network sees more than values and columns of numbers; several series, and none
+            is named.
     """
     from seqlab.predict import Predictor
 
     predictor = Predictor(run)
-    plain = predictor.plain.of(series)
+    window, columns = predictor.window, columns_of(run, predictor.window, predictor.horizon)
+    plain = predictor.plain.of(series, () if columns is None else ("past", "future"))
     scaler = GraphScaler(plain.scaler, dtype)
 
-    def forecast(call: Callable[[Any], Any], values: Any) -> Any:
-        outputs = call(_given(run.model, plain, scaler.inputs(values)))
+    def forecast(call: Callable[[Any], Any], raw: Any) -> Any:
+        values = raw if columns is None else raw[:, :window, 0]
+        beside = {} if columns is None else columns.scaled(raw)
+        outputs = call(_given(run.model, plain, scaler.inputs(values), beside))
         return scaler.restore(values, _middle(outputs, run))
 
-    return RawGraph(forecast, run.model, (predictor.window,), dtype, "values", "forecast")
+    if columns is None:
+        return RawGraph(forecast, run.model, (window,), dtype, "values", "forecast")
+    shape = window + predictor.horizon, len(columns.names)
+    return RawGraph(forecast, run.model, shape, dtype, "rows", "forecast", columns)
 
 
 def of_images(run: Run) -> RawGraph:
@@ -110,11 +121,13 @@ def _variables(model: Any) -> tuple[Any, Any]:
     return model.trainable_variables, model.non_trainable_variables
 
 
-def _given(model: Any, plain: PlainWindows, scaled: Any) -> Any:
+def _given(model: Any, plain: PlainWindows, scaled: Any, beside: dict[str, Any]) -> Any:
     """The model's inputs; the truth, which is read in training alone, is zeros."""
     if not plain.named:
         return scaled if plain.layout == "steps" else tf.transpose(scaled, (0, 2, 1))
-    made = {"past": scaled}
+    made = {**beside, "past": scaled}
+    if beside:  # of which a first season is left out that is seen through changes alone
+        made["past"] = tf.concat([scaled, beside["past"][:, -scaled.shape[1] :]], axis=-1)
     if any(tensor.name == "truth" for tensor in model.inputs):
         made["truth"] = tf.zeros((tf.shape(scaled)[0], model.output_shape[1]))
     return made

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from seqlab._export_formats import WRITERS, check_installed
+from seqlab._raw_columns import RawColumns
 from seqlab._raw_graphs import RawGraph, of_images, of_series
 from seqlab.config import EXPORTS
 from seqlab.errors import SeqlabError, check_choice
@@ -66,7 +67,7 @@ def export(
     """Write a finished run in another format, and check what was written.
 
     Args:
-        run: of series whose network sees their values alone, or of images.
+        run: of series whose network sees their values, and perhaps columns of numbers; or of images.
         kind: ``savedmodel``, ``tflite``, ``onnx`` or ``numpy``.
         out: the folder to write, replaced if it is an export; by default ``export/KIND`` in the run.
         series: whose scale is built in, of a run of several.
@@ -116,13 +117,26 @@ class _Case:
 
 def _windows(run: Run, series: str | int | None) -> _Case:
     """Windows from all of a series, and the model's forecasts for them."""
-    predictor = Predictor(run)
+    predictor, make = Predictor(run), partial(of_series, run, series=series)
+    if (columns := make("float64").columns) is not None:
+        return _tables(run, predictor, make, columns, series)
     number = predictor.plain.of(series).number
     values = np.asarray(run.split.parts[number].series.values, np.float64)
     begins = np.linspace(0, len(values) - predictor.window, COMPARED).astype(int)
     raw = values[begins[:, None] + np.arange(predictor.window)]
     wanted = predictor(raw, steps=predictor.horizon, series=number)
-    return _Case(partial(of_series, run, series=series), raw, wanted, float(np.std(values)) or 1.0)
+    return _Case(make, raw, wanted, float(np.std(values)) or 1.0)
+
+
+def _tables(run: Run, predictor: Predictor, make: Any, columns: RawColumns, series: Any) -> _Case:
+    """Windows from the training part of a series with their columns, and the forecasts for them."""
+    part = run.split.parts[predictor.plain.of(series, ("past", "future")).number]
+    windows = replace(part.train, horizon=predictor.horizon)
+    chosen = np.linspace(0, len(windows) - 1, COMPARED).astype(int)
+    begins = windows.first_row + windows.begins(chosen)
+    raw = columns.rows(part.series, windows.raw(chosen)[0], begins)
+    wanted = predictor(windows, chosen)
+    return _Case(make, raw, wanted, float(np.std(part.series.values)) or 1.0)
 
 
 def _images(run: Run) -> _Case:
@@ -148,7 +162,11 @@ def _describe(file: Path, run: Run, graph: RawGraph, made: Exported, series: Any
         "run": run.path.name,
         "model_sha256": hashlib.sha256((run.path / "model.keras").read_bytes()).hexdigest(),
         "format": made.kind,
-        "takes": {"name": graph.takes, "shape": ["batch", *graph.shape]},
+        "takes": {
+            "name": graph.takes,
+            "shape": ["batch", *graph.shape],
+            **({"columns": graph.columns.names} if graph.columns else {}),
+        },
         "gives": {"name": graph.gives},
         "series": series,
         "classes": run.record.get("classes"),

@@ -118,7 +118,7 @@ ORDER = [
     ["tasks"],
     ["trainer"],
     ["runs", "baselines", "_tf1_cells", "inspection", "origins", "spaces", "perturbations"],
-    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1"],
+    ["checkpoints", "_leftovers", "predict", "image_predict", "streams", "tf1", "_raw_columns"],
     ["conformal"],
     ["intervals", "weights", "_raw_graphs", "newer"],
     ["_continued", "_export_formats"],
