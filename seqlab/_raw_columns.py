@@ -61,7 +61,7 @@ def columns_of(run: Run, window: int, horizon: int) -> RawColumns | None:
     """The columns that a run's network sees beside the values; None if there are none.
 
     Raises:
-        SeqlabError: it sees what a caller would have to code: a calendar, words, or which rows are padding.
+        SeqlabError: it sees what a caller would have to code: a calendar, words, or what is padding.
     """
     data = run.config.data
     if not (data.past or data.future):
