@@ -68,9 +68,9 @@ class PlainWindows:
             return self._names.index(series)
         if isinstance(series, int) and 0 <= series < count:
             return series
-        some = ", ".join(self._names[:3]) or "numbers"
+        some = ", ".join([*self._names[:3], *["..."] * (count > 3)]) if self._names else "numbers"
         raise SeqlabError(
-            f"`series` must be one of the {count} series that the network was trained on ({some}, ...)."
+            f"`series` must be one of the {count} series that the network was trained on ({some})."
             f" Received: {series!r}"
         )
 
