@@ -60,7 +60,8 @@ def with_data(options: Namespace) -> Namespace:
         return options
     if options.model not in NETWORKS and "--recipe" not in given(options):
         raise SeqlabError(
-            "name DATA: a CSV or Parquet file, a folder of images, or one of `seqlab data`, such as sin"
+            "name DATA: a CSV or Parquet file, a folder of images, or one of `seqlab data`, such as sin."
+            " See seqlab train --help"
         )
     return Namespace(**vars(options) | {"data": "digits"})
 
