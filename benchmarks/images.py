@@ -36,14 +36,14 @@ def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     to = commands.add_parser("accuracy", help="train, and score on the whole test part")
-    to.add_argument("names", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
+    add_names(to, ROWS, "ROW")
     to.add_argument("--seeds", type=int, default=1)
     for name, text in (
         ("time", "of an epoch, beside plain Keras"),
         ("pipeline", "images a second"),
     ):
         to = commands.add_parser(name, help=text)
-        to.add_argument("names", nargs="*", default=list(TIMED), choices=TIMED, metavar="NETWORK")
+        add_names(to, TIMED, "NETWORK")
         to.add_argument("--rounds", type=int, default=3)
     commands.add_parser("memory", help="of loading CIFAR-10")
     options = parser.parse_args()
@@ -53,10 +53,20 @@ def main():
     COMMANDS[options.command](options)
 
 
+def add_names(to, names, what):
+    """Some of them, or all; a list as the default argparse would take for a single, unknown name."""
+    to.add_argument("names", nargs="*", default="all", choices=(*names, "all"), metavar=what)
+
+
+def named(options, names):
+    """Those that were asked for."""
+    return names if "all" in options.names else options.names
+
+
 def accuracy(options):
     print("\n| row | network | recipe | test accuracy | training | must | goal | minutes (CPU) |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    for name in options.names:
+    for name in named(options, ROWS):
         row = ROWS[name]
         found = [trained(row, seed) for seed in range(options.seeds)]
         test, training, wall, cpu = (list(column) for column in zip(*found, strict=True))
@@ -95,7 +105,7 @@ def timed(options):
         end="",
     )
     print(" plain Keras | seqlab | ratio |\n|---|---|---|---|---|---|---|---|---|", flush=True)
-    for network in options.names:
+    for network in named(options, TIMED):
         cells = []
         for kind in recipes.KINDS:
             train = recipes.find(network, kind).train
@@ -117,7 +127,7 @@ def pipeline(options):
         "training takes.\n\n| network | augmentation | pipeline | training | ratio |"
         "\n|---|---|---|---|---|"
     )
-    for network in options.names:
+    for network in named(options, TIMED):
         rounds = [[step(program, network, "best") for program in ("seqlab", "pipeline")]
                   for _ in range(options.rounds)]  # fmt: skip
         used, made = (median(one[i] for one in rounds) for i in range(2))
