@@ -20,29 +20,32 @@ def check(column: pd.Series, name: object) -> None:
     pandas reads no times with a name such as EST, or, where that is this machine's own zone, drops it.
 
     Raises:
-        SeqlabError: naming the first row that is of another zone than row 1, or row 1 with its name.
+        SeqlabError: naming the first row that is of another zone, or the first with its name.
     """
     if pd.api.types.is_datetime64_any_dtype(column):
         return  # of one zone, summer time or not
-    zones = _zones(column)
-    other = (zones != zones.iloc[0]).to_numpy() & zones.notna().to_numpy()
+    zones, first = _zones(column), int(column.notna().to_numpy().argmax())
+    zone = zones.iloc[first]
+    other = (zones != zone).to_numpy() & zones.notna().to_numpy()
     if other.any():
         row = int(other.argmax())
         raise SeqlabError(
             f"row {row + 1}, column {name!r}: {column.iloc[row]!r} is of another time zone than"
-            f" {column.iloc[0]!r}. Write all times in one zone, UTC say"
+            f" {column.iloc[first]!r}. Write all times in one zone, UTC say"
         )
-    zone = zones.iloc[0]
     if isinstance(zone, str) and not zone.startswith(("+", "-")):
         raise SeqlabError(
-            f"row 1, column {name!r}: {column.iloc[0]!r} names its time zone, {zone}, and names are not"
-            " read. Write its offset, such as +01:00, or all times in UTC, or leave the zone out"
+            f"row {first + 1}, column {name!r}: {column.iloc[first]!r} names its time zone, {zone}, and"
+            " names are not read. Write its offset, such as +01:00, or all times in UTC, or leave the"
+            " zone out"
         )
 
 
 def hidden(column: pd.Series) -> bool:
     """Whether these are dates and times of day once the name of a zone behind them is left out."""
-    text = column.astype(str)
+    text = column[column.notna()].astype(str)  # a missing one stays missing
+    if text.empty:
+        return False
     if not re.search(r"\d{4}.*" + OF_DAY + ZONE, text.iloc[0]):  # a year, and what is no mere clock
         return False
     with warnings.catch_warnings():

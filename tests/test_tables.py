@@ -173,6 +173,15 @@ def test_times_of_one_zone_that_is_only_named_are_not_lost(tmp_path, here, form,
     assert "Write its offset, such as +01:00" in found
 
 
+def test_notes_that_begin_late_are_no_times(tmp_path):
+    notes = pd.DataFrame(
+        {"note": [None, None, "a word", *[None] * 7], "day": DAYS, "sales": VALUES}
+    )
+    assert read(tmp_path, notes.to_csv(index=False)).season == 7
+    times = [None, *(f"{day} 09:00 EST" for day in DAYS[1:])]
+    assert refusal(tmp_path, table(times, VALUES)).startswith("row 2, column 'day': ")
+
+
 @pytest.mark.parametrize("word", ["8:30 open", "2024 fine", "at 8:30 EST"])
 def test_words_behind_a_clock_are_no_times(tmp_path, word):
     frame = pd.DataFrame({"note": [word] * 10, "day": DAYS, "sales": VALUES})
