@@ -289,13 +289,13 @@ def _shape(w: _Writer, node: Node, inputs: list[str], outputs: list[str]) -> Non
     w.node("Identity", [w.cast(w.node("Shape", inputs), "int32")], outputs)
 
 
+PLAIN = """abs add cos div elu equal exp greater less log mul neg pow reciprocal relu sigmoid sin
+    softplus sqrt sub tanh"""
 SAME = {
-    **{kind: kind.capitalize() for kind in ("abs", "add", "div", "elu", "equal", "exp", "greater")},
-    **{kind: kind.capitalize() for kind in ("less", "log", "mul", "neg", "pow", "reciprocal")},
-    **{kind: kind.capitalize() for kind in ("relu", "sigmoid", "softplus", "sqrt", "sub", "tanh")},
+    **{kind: kind.capitalize() for kind in PLAIN.split()},
     **{"greater_equal": "GreaterOrEqual", "less_equal": "LessOrEqual", "logical_and": "And"},
     **{"maximum": "Max", "minimum": "Min", "select": "Where", "softmax": "Softmax"},
-    **{"floor_div": "Div", "floor_mod": "Mod"},  # of sizes, which are not negative
+    **{"floor_div": "Div", "floor_mod": "Mod"},  # of what is not negative
 }
 KINDS: dict[str, Written] = {
     **{kind: _reduce(f"Reduce{kind.capitalize()}") for kind in ("max", "mean", "min", "prod")},
@@ -305,7 +305,7 @@ KINDS: dict[str, Written] = {
     "cast": _cast,
     "concat": _option("Concat", "axis", "axis"),
     "cumsum": _axes("CumSum", "axis"),
-    "expand": _axes("Unsqueeze", "axis"),
+    **{"expand": _axes("Unsqueeze", "axis"), "squeeze": _axes("Squeeze", "axes")},
     "fill": _shaped("Expand", first=1),
     "gather": _option("Gather", "axis", "axis"),
     "lrn": _lrn,
@@ -322,7 +322,7 @@ KINDS: dict[str, Written] = {
     "split": _split,
     "square": _chain("Mul"),
     "squared_difference": _chain("Sub", "Mul"),
-    "squeeze": _axes("Squeeze", "axes"),
+    "take_along": _option("GatherElements", "axis", "axis"),
     "tile": _shaped("Tile"),
     "transpose": _option("Transpose", "perm", "order"),
     "unpack": _unpack,

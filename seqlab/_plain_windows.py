@@ -1,4 +1,7 @@
-"""Windows as plain arrays: checked, scaled for a network, and scaled back; nothing beside the values."""
+"""Windows as plain arrays: checked, scaled for a network, and scaled back.
+
+Beside the values there may be what is known of a series as a whole, which does not come with them.
+"""
 
 from typing import Any
 
@@ -10,7 +13,8 @@ from seqlab.windows import Windows
 
 __all__ = ["PlainWindows"]
 
-ALONE = ("past", "future", "static", "categories", "series", "phase")  # of Covariates
+ROWS = ("past", "future", "phase")  # of Covariates, what differs from row to row
+FIXED = ("static", "categories", "series")  # what is known of a series as a whole
 
 
 class PlainWindows:
@@ -34,23 +38,25 @@ class PlainWindows:
         self.number = 0
 
     @property
-    def beside(self) -> tuple[str, ...]:
-        """What the network is given beside the values."""
-        about = self._like.beside
-        return tuple(name for name in ALONE if getattr(about, name, None) is not None)
+    def fixed(self) -> dict[str, np.ndarray]:
+        """What the network is given of the series as a whole, by name: ``[1, ...]``."""
+        found = {name: getattr(self._like.beside, name, None) for name in FIXED}
+        one = slice(self.number, self.number + 1)
+        return {name: array[one] for name, array in found.items() if array is not None}
 
-    def of(self, series: str | int | None, given: tuple[str, ...] = ()) -> "PlainWindows":
+    def of(self, series: str | int | None, rows: bool = False) -> "PlainWindows":
         """The same for one series, by its name or number.
 
         Args:
             series: which.
-            given: what of `beside` comes with the values.
+            rows: whether what differs from row to row comes with the values.
 
         Raises:
             SeqlabError: there are several and none is named, or none of that name; or the network sees
-                more than values.
+                more than values in every row.
         """
-        if others := [name for name in self.beside if name not in given]:
+        beside = self._like.beside
+        if others := [n for n in ROWS if not rows and getattr(beside, n, None) is not None]:
             raise SeqlabError(
                 f"the network is given {', '.join(others)} beside the values, so that an array of"
                 " values is not enough. Give it Windows (origins.at_origins), or use seqlab forecast"
@@ -108,7 +114,8 @@ class PlainWindows:
         """The network's inputs for ``[B, T]``."""
         scaled = self.scaler.inputs(rows)
         if self.named:
-            return {"past": scaled}
+            fixed = {name: np.repeat(array, len(rows), 0) for name, array in self.fixed.items()}
+            return {"past": scaled, **fixed}
         return scaled if self.layout == "steps" else np.swapaxes(scaled, -1, -2)
 
     def restored(self, rows: np.ndarray, outputs: np.ndarray) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""Numbers beside the values, as an exported run takes them: one table of raw rows for each window."""
+"""What an exported run takes: the values of a window, or a table with what lies beside them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from seqlab import calendars
 from seqlab._tensorflow import tf
-from seqlab.errors import SeqlabError
+from seqlab.panel import Encoding
 from seqlab.runs import Run
 from seqlab.series import Series
 
@@ -15,71 +16,114 @@ __all__ = ["RawColumns", "columns_of"]
 
 @dataclass(frozen=True)
 class RawColumns:
-    """What rows ``[B, T + P, 1 + C + F]`` hold: value, past columns, columns that are known ahead.
+    """What rows ``[B, T + P, 1 + C]`` hold: the value, and what the network sees beside it in each row.
 
-    Of the last P rows only the latter are looked at.
+    Of the last P rows only what is known ahead is looked at, and of the column ``row`` only the first.
 
     Attributes:
-        names: of all of them.
-        past: C.
-        mean: of the columns, ``[C + F]``, as their scaling has it.
-        std: likewise.
+        names: of all of them; ``day`` and ``second`` are `calendars.days_and_seconds`, ``row`` is counted
+            from 0 where the series begins that the run was trained on.
+        labels: of those that hold words, what their numbers count, from 0.
+        encoding: of the run.
+        past: columns that are known up to a row.
+        future: columns that are known ahead; the calendar's are not among them.
+        calendar: whether there is one.
+        marked: whether the network is told what is padding; here nothing is.
+        season: rows of it, where the network is told in which of them a window begins; else 0.
         window: T.
-        horizon: P.
     """
 
     names: tuple[str, ...]
+    labels: dict[str, tuple[str, ...]]
+    encoding: Encoding
     past: int
-    mean: np.ndarray
-    std: np.ndarray
+    future: int
+    calendar: bool
+    marked: bool
+    season: int
     window: int
-    horizon: int
 
-    def scaled(self, rows: Any) -> dict[str, Any]:
-        """For the network, float32: ``past`` ``[B, T, C + F]``, and if F > 0 ``future`` ``[B, P, F]``."""
-        kind = rows.dtype.as_numpy_dtype
-        columns = (rows[:, :, 1:] - self.mean.astype(kind)) / self.std.astype(kind)
-        columns = tf.cast(columns, tf.float32)
-        made = {"past": columns[:, : self.window]}
-        if len(self.mean) > self.past:
-            made["future"] = columns[:, self.window :, self.past :]
+    def inputs(self, rows: Any) -> dict[str, Any]:
+        """For the network, what there is of ``past``, ``future`` (float32) and ``phase``."""
+        behind, labels = 1 + self.past, self.encoding.labels
+        past = _coded(rows[:, :, 1:behind], self.encoding.past, labels[0])
+        ahead = rows[:, :, behind : behind + self.future]
+        future = _coded(ahead, self.encoding.future, labels[1])
+        if self.calendar:
+            future += _calendar(rows, behind + self.future, self.encoding.cycles)
+        if self.marked:
+            past.append(tf.ones_like(rows[:, :, :1]))
+        made = {}
+        if past or future:
+            columns = [tf.cast(column[:, : self.window], tf.float32) for column in past + future]
+            made["past"] = tf.concat(columns, axis=-1)
+        if future:
+            columns = [tf.cast(column[:, self.window :], tf.float32) for column in future]
+            made["future"] = tf.concat(columns, axis=-1)
+        if self.season:
+            made["phase"] = tf.cast(rows[:, 0, -1], tf.int32) % self.season
         return made
 
-    def rows(self, series: Series, values: np.ndarray, begins: np.ndarray) -> np.ndarray:
-        """The table for windows ``[B, T]`` of a series that begin at these rows of it."""
-        made = np.zeros((len(values), self.window + self.horizon, len(self.names)))
+    def rows(self, series: Series, values: np.ndarray, begins: np.ndarray, horizon: int) -> Any:
+        """What goes in for windows ``[B, T]`` of a series that begin at these rows of it."""
+        if len(self.names) == 1:
+            return values
+        count = len(series)
+        beside = [
+            columns[:count] for columns in (series.past, series.future) if columns is not None
+        ]
+        if self.calendar:
+            beside += [column[:, None] for column in calendars.days_and_seconds(series.times)]
+        if self.season:
+            beside.append(np.arange(count)[:, None])
+        steps = begins[:, None] + np.arange(self.window + horizon)
+        made = np.zeros((*steps.shape, len(self.names)))
         made[:, : self.window, 0] = values
-        steps = begins[:, None] + np.arange(self.window + self.horizon)
-        if series.past is not None:
-            made[:, : self.window, 1 : 1 + self.past] = series.past[steps[:, : self.window]]
-        if series.future is not None:
-            made[:, :, 1 + self.past :] = series.future[steps]
+        made[:, :, 1:] = np.concatenate(beside, axis=1)[steps]
         return made
 
 
-def columns_of(run: Run, window: int, horizon: int) -> RawColumns | None:
-    """The columns that a run's network sees beside the values; None if there are none.
-
-    Raises:
-        SeqlabError: it sees what a caller would have to code: a calendar, words, or what is padding.
-    """
-    data = run.config.data
-    if not (data.past or data.future):
-        return None
-    if data.calendar or data.short == "pad":
-        what = "the calendar" if data.calendar else "which rows are padding"
-        raise SeqlabError(
-            f"the network is given {what} beside its columns, which an export cannot take. Use seqlab"
-            " forecast"
-        )
-    encoding = run.split.encoding
-    if any(codes is not None for known in encoding.labels for codes in known):
-        raise SeqlabError(
-            "some columns hold words, which an export cannot take. Use seqlab forecast, or train with"
-            " columns of numbers, one for each word"
-        )
-    mean, std = (
-        np.concatenate([one[i] for one in (encoding.past, encoding.future)]) for i in range(2)
+def columns_of(run: Run, number: int) -> RawColumns:
+    """What the network of a run sees in each row of the series of this number."""
+    data, part = run.config.data, run.split.parts[number]
+    given, series = part.train.beside, part.series
+    calendar = bool(data.calendar and part.encoding.cycles)
+    season = (series.season or 1) if getattr(given, "phase", None) is not None else 0
+    words = (data.past, series.past_labels), (data.future, series.future_labels)
+    others = ("day", "second") * calendar + ("row",) * bool(season)
+    return RawColumns(
+        ("value", *data.past, *data.future, *others),
+        {
+            name: found
+            for names, labels in words
+            for name, found in zip(names, labels, strict=False)  # of numbers alone there are none
+            if found
+        },
+        part.encoding,
+        len(data.past),
+        len(data.future),
+        calendar,
+        data.short == "pad",
+        season,
+        data.window,
     )
-    names = ("value", *data.past, *data.future)
-    return RawColumns(names, len(data.past), mean, std, window, horizon)
+
+
+def _coded(rows: Any, about: tuple[np.ndarray, np.ndarray], known: Any) -> list[Any]:
+    """As `panel.Encoding` codes columns ``[B, T + P, C]``: numbers scaled, words as 0 and 1."""
+    kind, made = rows.dtype.as_numpy_dtype, []
+    for j, (mean, std) in enumerate(zip(*about, strict=True)):
+        column, codes = rows[:, :, j : j + 1], known[j] if known else None
+        scaled = (column - kind(mean)) / kind(std) if codes is None else None
+        made.append(tf.equal(column, codes.astype(kind)) if codes is not None else scaled)
+    return made
+
+
+def _calendar(rows: Any, at: int, cycles: tuple[str, ...]) -> list[Any]:
+    """Sine and cosine of each cycle, from the columns ``day`` and ``second``."""
+    day, second = (tf.cast(rows[:, :, i : i + 1], tf.int32) for i in (at, at + 1))
+    made = []
+    for step, steps in calendars.places(day, second, cycles):
+        angle = tf.cast(step, rows.dtype) * (2 * np.pi / steps)
+        made += [tf.sin(angle), tf.cos(angle)]
+    return made

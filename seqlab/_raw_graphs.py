@@ -1,8 +1,8 @@
 """A run as one function from raw values to answers: scaling, network and scaling back in one graph.
 
-Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original units; with columns beside
-the values, rows ``[B, T + P, 1 + C]`` of both (`_raw_columns`). Images: bytes
-``[B, height, width, C]`` to probabilities ``[B, K]``.
+Series: values ``[B, T]`` in original units to forecasts ``[B, P]`` in original units; where the network
+sees more in each row, rows ``[B, T + P, 1 + C]`` of it all (`_raw_columns`). What is known of the series
+as a whole is a constant. Images: bytes ``[B, height, width, C]`` to probabilities ``[B, K]``.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ class RawGraph:
         dtype: of raw inputs.
         takes: what they are called.
         gives: what the answers are called.
-        columns: of the raw inputs' last axis, where these are rows of a table.
+        columns: of the raw inputs of series.
     """
 
     run: Callable[[Callable[[Any], Any], Any], Any]
@@ -58,26 +58,25 @@ def of_series(run: Run, dtype: str, series: str | int | None = None) -> RawGraph
     """The forecaster of a run, whose values before and after the network are of this type.
 
     Raises:
-        SeqlabError: the network sees more than values and columns of numbers; several series, and none
-            is named.
+        SeqlabError: several series, and none is named.
     """
     from seqlab.predict import Predictor
 
     predictor = Predictor(run)
-    window, columns = predictor.window, columns_of(run, predictor.window, predictor.horizon)
-    plain = predictor.plain.of(series, () if columns is None else ("past", "future"))
-    scaler = GraphScaler(plain.scaler, dtype)
+    window, plain = predictor.window, predictor.plain.of(series, rows=True)
+    columns, scaler = columns_of(run, plain.number), GraphScaler(plain.scaler, dtype)
+    table = len(columns.names) > 1
 
     def forecast(call: Callable[[Any], Any], raw: Any) -> Any:
-        values = raw if columns is None else raw[:, :window, 0]
-        beside = {} if columns is None else columns.scaled(raw)
+        rows = raw if table else raw[:, :, None]
+        values = rows[:, :window, 0]
+        beside = {**columns.inputs(rows), **_repeated(plain.fixed, values)}
         outputs = call(_given(run.model, plain, scaler.inputs(values), beside))
         return scaler.restore(values, _middle(outputs, run))
 
-    if columns is None:
-        return RawGraph(forecast, run.model, (window,), dtype, "values", "forecast")
-    shape = window + predictor.horizon, len(columns.names)
-    return RawGraph(forecast, run.model, shape, dtype, "rows", "forecast", columns)
+    shape = (window + predictor.horizon, len(columns.names)) if table else (window,)
+    takes = "rows" if table else "values"
+    return RawGraph(forecast, run.model, shape, dtype, takes, "forecast", columns)
 
 
 def of_images(run: Run) -> RawGraph:
@@ -126,11 +125,20 @@ def _given(model: Any, plain: PlainWindows, scaled: Any, beside: dict[str, Any])
     if not plain.named:
         return scaled if plain.layout == "steps" else tf.transpose(scaled, (0, 2, 1))
     made = {**beside, "past": scaled}
-    if beside:  # of which a first season is left out that is seen through changes alone
+    if "past" in beside:  # without a first season that is seen through changes alone
         made["past"] = tf.concat([scaled, beside["past"][:, -scaled.shape[1] :]], axis=-1)
     if any(tensor.name == "truth" for tensor in model.inputs):
         made["truth"] = tf.zeros((tf.shape(scaled)[0], model.output_shape[1]))
     return made
+
+
+def _repeated(fixed: dict[str, np.ndarray], values: Any) -> dict[str, Any]:
+    """What is known of the series, ``[1, ...]``, for each window ``[B, T]``."""
+    batch = tf.shape(values)[:1]
+    return {
+        name: tf.tile(array, tf.concat([batch, np.ones(array.ndim - 1, np.int32)], 0))
+        for name, array in fixed.items()
+    }
 
 
 def _middle(outputs: Any, run: Run) -> Any:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from seqlab._export_formats import WRITERS, check_installed
-from seqlab._raw_columns import RawColumns
+from seqlab._raw_columns import columns_of
 from seqlab._raw_graphs import RawGraph, of_images, of_series
 from seqlab.config import EXPORTS
 from seqlab.errors import SeqlabError, check_choice
 from seqlab.image_predict import check_model, classes_of
+from seqlab.origins import at_origins
 from seqlab.predict import Predictor
 from seqlab.runs import Run
 
@@ -67,7 +68,7 @@ def export(
     """Write a finished run in another format, and check what was written.
 
     Args:
-        run: of series whose network sees their values, and perhaps columns of numbers; or of images.
+        run: of series or of images.
         kind: ``savedmodel``, ``tflite``, ``onnx`` or ``numpy``.
         out: the folder to write, replaced if it is an export; by default ``export/KIND`` in the run.
         series: whose scale is built in, of a run of several.
@@ -118,25 +119,18 @@ class _Case:
 def _windows(run: Run, series: str | int | None) -> _Case:
     """Windows from all of a series, and the model's forecasts for them."""
     predictor, make = Predictor(run), partial(of_series, run, series=series)
-    if (columns := make("float64").columns) is not None:
-        return _tables(run, predictor, make, columns, series)
-    number = predictor.plain.of(series).number
-    values = np.asarray(run.split.parts[number].series.values, np.float64)
-    begins = np.linspace(0, len(values) - predictor.window, COMPARED).astype(int)
-    raw = values[begins[:, None] + np.arange(predictor.window)]
-    wanted = predictor(raw, steps=predictor.horizon, series=number)
-    return _Case(make, raw, wanted, float(np.std(values)) or 1.0)
-
-
-def _tables(run: Run, predictor: Predictor, make: Any, columns: RawColumns, series: Any) -> _Case:
-    """Windows from the training part of a series with their columns, and the forecasts for them."""
-    part = run.split.parts[predictor.plain.of(series, ("past", "future")).number]
-    windows = replace(part.train, horizon=predictor.horizon)
-    chosen = np.linspace(0, len(windows) - 1, COMPARED).astype(int)
-    begins = windows.first_row + windows.begins(chosen)
-    raw = columns.rows(part.series, windows.raw(chosen)[0], begins)
-    wanted = predictor(windows, chosen)
-    return _Case(make, raw, wanted, float(np.std(part.series.values)) or 1.0)
+    part = run.split.parts[predictor.plain.of(series, rows=True).number]
+    first, last = predictor.window, len(part.series) - predictor.horizon
+    if last < first:
+        raise SeqlabError(
+            f"{part.series.name}: {len(part.series)} rows hold no window of {first} and its horizon, with"
+            " which an export could be compared. Name a longer series by --series, or train on more rows"
+        )
+    origins = np.linspace(first, last, COMPARED).astype(int)
+    windows = at_origins(part, run.config, [origins], predictor.horizon)
+    values = windows.raw()[0].astype(np.float64)
+    raw = columns_of(run, part.number).rows(part.series, values, origins - first, predictor.horizon)
+    return _Case(make, raw, predictor(windows), float(np.std(part.series.values)) or 1.0)
 
 
 def _images(run: Run) -> _Case:
@@ -165,7 +159,7 @@ def _describe(file: Path, run: Run, graph: RawGraph, made: Exported, series: Any
         "takes": {
             "name": graph.takes,
             "shape": ["batch", *graph.shape],
-            **({"columns": graph.columns.names} if graph.columns else {}),
+            **_columns(graph),
         },
         "gives": {"name": graph.gives},
         "series": series,
@@ -175,6 +169,14 @@ def _describe(file: Path, run: Run, graph: RawGraph, made: Exported, series: Any
         "versions": {name: version(name) for name in ("seqlab", "tensorflow", "keras", "numpy")},
     }
     file.write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _columns(graph: RawGraph) -> dict[str, Any]:
+    """Of a table the names of its columns, and what the numbers of words count."""
+    if graph.columns is None or len(graph.columns.names) == 1:
+        return {}
+    labels = graph.columns.labels
+    return {"columns": graph.columns.names, **({"labels": labels} if labels else {})}
 
 
 def _check_place(path: Path) -> None:

@@ -20,7 +20,11 @@ def add(command: Callable[..., ArgumentParser]) -> None:
     to.add_argument("run_path", nargs="?", metavar="RUN", help="a run folder; default: the newest")
     to.add_argument("--format", choices=EXPORTS, required=True)
     to.add_argument("--out", metavar="DIR", help="default: export/FORMAT in the run")
-    to.add_argument("--series", metavar="NAME", help="whose scale is built in, of several series")
+    to.add_argument(
+        "--series",
+        metavar="NAME",
+        help="of several: whose scale and attributes are built in",
+    )
     to.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from seqlab._tensorflow import keras, tf
+import numpy as np
+
+from seqlab._tensorflow import keras
 from seqlab.errors import check_choice
 
 __all__ = ["SCALINGS", "check_scaling", "smooth", "wiggliness"]
@@ -56,7 +58,8 @@ def smooth(
         n = min(size, steps - start)
         block = values[:, start : start + n]
         season = ahead[:, :n] if factors is not None else ops.ones_like(block)
-        found = ops.einsum("bij,bj->bi", weights[:, :n, :n], block / season) + carry[:, :n] * level
+        rest = ops.matmul(weights[:, :n, :n], (block / season)[:, :, None])[:, :, 0]
+        found = rest + carry[:, :n] * level
         if factors is not None:
             gain = ops.sigmoid(season_rate)
             renewed = gain * block / found + (1 - gain) * season
@@ -74,7 +77,7 @@ def _powers(rate: Any, size: int) -> tuple[Any, Any]:
     lags = ops.cast(lags, rate.dtype)
     weights = ops.exp(log_keep * ops.maximum(lags, 0)) * ops.sigmoid(rate)[:, :, None]
     carry = ops.exp(log_keep[:, 0] * ops.arange(1, size + 1, dtype=rate.dtype))
-    return tf.linalg.band_part(weights, -1, 0), carry
+    return weights * np.tri(size, dtype=np.float32), carry
 
 
 def wiggliness(levels: Any) -> Any:

@@ -445,6 +445,18 @@ def test_calendar_cycles_that_are_longer_than_a_step():
     np.testing.assert_allclose(year[:12], year[12:24], atol=0.02)
 
 
+def test_the_calendar_is_counted_as_pandas_has_it():
+    times = pd.date_range("1890-01-01", "2110-01-01", freq="7h", tz="Europe/Berlin")
+    names = ("day", "week", "year")
+    (second, _), (hour, _), (day, _) = calendars.places(*calendars.days_and_seconds(times), names)
+    assert np.array_equal(second, (times.hour * 60 + times.minute) * 60 + times.second)
+    assert np.array_equal(hour, times.day_of_week * 24 + times.hour)
+    assert np.array_equal(day, times.day_of_year - 1)
+    counted = tf.constant((times.tz_localize(None) - pd.Timestamp("1970-01-01")).days, tf.int32)
+    ((found, _),) = calendars.places(counted, None, ("year",))
+    assert np.array_equal(found, day)  # an export counts so
+
+
 def test_a_calendar_needs_times():
     with pytest.raises(SeqlabError, match="--calendar needs times"):
         split(Series("s", np.arange(60.0)), DataConfig("s", window=4, horizon=2, calendar=True))

@@ -19,7 +19,7 @@ PUBLIC = [name for name in MODULES if not name.startswith("__")]
 ORDER = [
     ["errors", "arguments", "repair", "covariates", "calendars", "provenance", "_bounded_files"],
     ["augmentation", "_lock", "_signals", "_told", "_written", "_plain_values", "_cluster"],
-    ["image_config", "model_config", "train_config"],
+    ["image_config", "model_config", "train_config", "_numpy_runtime"],
     [
         "config",
         "metrics",
@@ -28,7 +28,7 @@ ORDER = [
         "likelihoods",
         "_tensorflow",
         "_unroll",
-        "_numpy_runtime",
+        "_operations",
         "_tf1_files",
         "_tf1_parts",
         "_pickled_arrays",
