@@ -9,13 +9,14 @@ import numpy as np
 from seqlab._continued import Forecast, write_csv, write_paths
 from seqlab.config import DataConfig
 from seqlab.errors import SeqlabError
-from seqlab.intervals import bands_ahead, missing
+from seqlab.intervals import Bands, bands_ahead, missing
 from seqlab.newer import newer
 from seqlab.origins import at_origins
 from seqlab.runs import Run
 from seqlab.series import Series
 from seqlab.series_files import fingerprint
 from seqlab.splits import Split, unseen_labels
+from seqlab.windows import Windows
 
 __all__ = [
     "Forecast",
@@ -75,42 +76,52 @@ def forecast_each(
     from seqlab.predict import Predictor  # here, because it loads TensorFlow
 
     config, now = run.config, newer(run, data)
-    asked, parts = config.data, now.parts
-    steps = steps or asked.horizon
-    _check_steps(asked, steps)
-    ends = [np.array([len(part.series)]) for part in parts]
-    windows = at_origins(now, config, ends, max(steps, asked.ahead))
+    ahead = config.data.ahead  # steps that the network gives at once
+    steps = steps or config.data.horizon
+    _check_steps(config.data, steps)
+    ends = [np.array([len(part.series)]) for part in now.parts]
+    windows = at_origins(now, config, ends, max(steps, ahead))
     predictor = Predictor(run.model, run.split.train, config.model)
     values = predictor(windows)
-    own = np.empty((*values.shape, 0))
-    levels: Sequence[float] = predictor.levels if steps <= asked.ahead else ()
-    if levels:
-        own = predictor.quantiles(windows, levels)
+    levels: Sequence[float] = predictor.levels if steps <= ahead else ()
+    own = predictor.quantiles(windows, levels) if levels else np.empty((*values.shape, 0))
     paths = predictor.paths(windows, samples, seed) if samples else None
-    walked, last = windows, np.arange(len(parts))
-    if adaptive:  # from forecasts of all rows that are new to the network
-        tried = [np.arange(_unseen(part), len(part.series) + 1) for part in parts]
-        walked = at_origins(now, config, tried, windows.horizon)
-        last = np.cumsum([len(rows) for rows in tried]) - 1
-    made = predictor(walked) if adaptive else values
-    around, kind = bands_ahead(predictor, run.split, walked, made, asked.horizon, adaptive)
-    why = "" if around else missing(predictor, run.split, min(windows.horizon, asked.horizon))
+    around, kind = _around(run, now, predictor, windows, values, adaptive)
+    tested = min(windows.horizon, config.data.horizon)
+    why = "" if around else missing(predictor, run.split, tested)
     notes = [] if data is None else unseen_labels(now)
     return [
         Forecast(
             part.series.name,
             _labels(part.series, steps),
             values[i, :steps],
-            asked.ahead,
+            ahead,
             dict(zip(levels, own[i, :steps].T, strict=True)),
-            {share: (low[at, :steps], up[at, :steps]) for share, (low, up) in around.items()},
+            {share: (low[i, :steps], up[i, :steps]) for share, (low, up) in around.items()},
             kind,
             why,
             None if paths is None else paths[i, :, :steps],
             tuple(notes),
         )
-        for i, (part, at) in enumerate(zip(parts, last, strict=True))
+        for i, part in enumerate(now.parts)
     ]
+
+
+def _around(
+    run: Run, now: Any, predictor: Any, windows: Windows, values: np.ndarray, adaptive: bool
+) -> tuple[Bands, str]:
+    """Intervals around the forecasts of each series, and their kind.
+
+    Adaptive ones learn from forecasts of all rows that are new to the network on the way to the last.
+    """
+    tested = run.config.data.horizon
+    if not adaptive:
+        return bands_ahead(predictor, run.split, windows, values, tested)
+    tried = [np.arange(_unseen(part), len(part.series) + 1) for part in now.parts]
+    walked = at_origins(now, run.config, tried, windows.horizon)
+    made, kind = bands_ahead(predictor, run.split, walked, predictor(walked), tested, adaptive)
+    last = np.cumsum([len(rows) for rows in tried]) - 1
+    return {share: (low[last], up[last]) for share, (low, up) in made.items()}, kind
 
 
 def _unseen(part: Split) -> int:
