@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from seqlab.config import Config, DataConfig, ModelConfig, TrainConfig
@@ -61,7 +62,8 @@ class Training:
 
     def send(self, number):
         if self.process.is_alive():
-            os.kill(self.process.pid, number)
+            with suppress(ProcessLookupError):  # another thread waits for it, and has seen its end
+                os.kill(self.process.pid, number)
         return self
 
     def end(self):
