@@ -22,7 +22,8 @@ class RawColumns:
 
     Attributes:
         names: of all of them; ``day`` and ``second`` are `calendars.days_and_seconds`, ``row`` is counted
-            from 0 where the series begins that the run was trained on.
+            from 0 where the series begins that the run was trained on. Where the table has a column
+            of such a name, there is a ``_`` behind it.
         labels: of those that hold words, what their numbers count, from 0.
         encoding: of the run.
         past: columns that are known up to a row.
@@ -90,9 +91,10 @@ def columns_of(run: Run, number: int) -> RawColumns:
     calendar = bool(data.calendar and part.encoding.cycles)
     season = (series.season or 1) if getattr(given, "phase", None) is not None else 0
     words = (data.past, series.past_labels), (data.future, series.future_labels)
+    table = *data.past, *data.future
     others = ("day", "second") * calendar + ("row",) * bool(season)
     return RawColumns(
-        ("value", *data.past, *data.future, *others),
+        (_apart("value", table), *table, *(_apart(name, table) for name in others)),
         {
             name: found
             for names, labels in words
@@ -107,6 +109,13 @@ def columns_of(run: Run, number: int) -> RawColumns:
         season,
         data.window,
     )
+
+
+def _apart(name: str, table: tuple[str, ...]) -> str:
+    """A name that no column of the table has, so that each can be found by its own."""
+    while name in table:
+        name += "_"
+    return name
 
 
 def _coded(rows: Any, about: tuple[np.ndarray, np.ndarray], known: Any) -> list[Any]:

@@ -118,6 +118,24 @@ def test_words_and_times_are_numbers_in_the_table(kind, worded, tmp_path):
         assert np.abs(through(tmp_path / "out", kind, other) - found).max() > 1e-3
 
 
+def test_no_two_columns_have_one_name(tmp_path):
+    """Whoever fills the table by name would take the words of one `day` for the other's numbers."""
+    frame = pd.DataFrame(
+        {
+            "time": pd.date_range("2023-12-20", periods=90, freq="5h").astype(str),
+            "sales": 3 + wave(rows=90).values,
+            "value": np.arange(90.0) % 4,
+            "day": ["holiday", "work", "work"] * 30,
+        }
+    )
+    data = {"target": "sales", "past": ("value",), "future": ("day",), "calendar": True}
+    series = panel_tables.read_frame(frame, DataConfig("sales", **data))
+    export(finished(tmp_path / "run", series, **data), "numpy", tmp_path / "out")
+    takes = json.loads((tmp_path / "out/about.json").read_text())["takes"]
+    assert takes["columns"] == ["value_", "value", "day", "day_", "second"]
+    assert takes["labels"] == {"day": ["holiday", "work"]}
+
+
 @pytest.fixture(scope="module")
 def worded(tmp_path_factory):
     """A run of a table of words and times, from the end of a year on, and the table."""
