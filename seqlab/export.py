@@ -89,7 +89,7 @@ def export(
         if not difference <= CLOSE:
             raise SeqlabError(_differs(run, kind, difference))
         made = Exported(path, kind, difference, len(case.raw))
-        _describe(temporary / ABOUT, run, case.make("float64"), made, series)
+        _describe(temporary / ABOUT, run, case, made, series)
         _moved(temporary, path)
     except OSError as error:
         raise SeqlabError(
@@ -151,7 +151,8 @@ def _differs(run: Run, kind: str, difference: float) -> str:
     )
 
 
-def _describe(file: Path, run: Run, graph: RawGraph, made: Exported, series: Any) -> None:
+def _describe(file: Path, run: Run, case: _Case, made: Exported, series: Any) -> None:
+    graph = case.make("float64")
     about = {
         "run": run.path.name,
         "model_sha256": hashlib.sha256((run.path / "model.keras").read_bytes()).hexdigest(),
@@ -161,7 +162,7 @@ def _describe(file: Path, run: Run, graph: RawGraph, made: Exported, series: Any
             "shape": ["batch", *graph.shape],
             **_columns(graph),
         },
-        "gives": {"name": graph.gives},
+        "gives": {"name": graph.gives, "shape": ["batch", *case.wanted.shape[1:]]},
         "series": series,
         "classes": run.record.get("classes"),
         "difference": made.difference,

@@ -67,6 +67,7 @@ def test_rows_of_a_table_go_in(kind, stacked, tmp_path):
         "shape": ["batch", WINDOW + HORIZON, 4],
         "columns": ["value", "visits", "price", "promo"],
     }
+    assert about["gives"] == {"name": "forecast", "shape": ["batch", HORIZON]}
 
 
 def test_a_decoder_for_one_series_of_several(tmp_path):
