@@ -331,6 +331,16 @@ def test_every_bad_picture_is_named(tmp_path):
     assert "Remove or mend the files" in message and "notes" not in message
 
 
+def test_hidden_files_and_folders_are_no_pictures(tmp_path):
+    """Thumbnails, and what macOS leaves beside files: of either kind in a class."""
+    folder = class_folder(tmp_path / "pets", (6, 6))
+    (folder / "cat" / "._0.png").write_bytes(b"no picture")
+    class_folder(folder / "dog" / ".thumbnails", (3, 3), size=(1, 1))
+    class_folder(folder / "dog" / "more", (2, 2))
+    split = load(folder)
+    assert len(split.train) + len(split.validation) + len(split.test) == 6 + 6 + 4
+
+
 def test_classes_must_be_there(tmp_path):
     folder = class_folder(tmp_path / "one", (3,))
     assert "1 class folders. Two or more are needed" in refusal(folder)
