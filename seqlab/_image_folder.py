@@ -142,5 +142,5 @@ def _check_sizes(folder: Path, paths: list[Path], shapes: list[tuple[int, ...]])
     height, width = sizes.most_common(1)[0][0]
     raise SeqlabError(
         f"{folder}: pictures of {len(sizes)} sizes: {shown}. Name one that all are resized to, such as"
-        f" size=({height}, {width})"
+        f" --size {height} {width}, in Python size=({height}, {width})"
     )

@@ -303,7 +303,9 @@ def test_pictures_of_different_sizes_need_one(tmp_path):
     other = preprocessing.encode(np.full((9, 7, 3), 200, "uint8"), "jpeg").numpy()
     (folder / "dog" / "large.jpg").write_bytes(other)
     message = refusal(folder)
-    assert "4x5 (0.png), 9x7 (large.jpg)" in message and "size=(4, 5)" in message
+    assert (
+        "4x5 (0.png), 9x7 (large.jpg)" in message and "--size 4 5, in Python size=(4, 5)" in message
+    )
     split = load(folder, size=(6, 6), validation=1, channels=1)
     assert split.train.input_shape == (6, 6, 1)
     values = {
@@ -315,7 +317,8 @@ def test_pictures_of_different_sizes_need_one(tmp_path):
 def test_parts_of_different_sizes_are_refused(tmp_path):
     class_folder(tmp_path / "train", (3, 3))
     class_folder(tmp_path / "test", (3, 3), size=(5, 5))
-    assert "pictures of 4x5 in train, and of 5x5 in test" in refusal(tmp_path)
+    assert "pictures of 4x5 in train, and of 5x5 in test" in (message := refusal(tmp_path))
+    assert "--size 4 5, in Python size=(4, 5)" in message
 
 
 def test_every_bad_picture_is_named(tmp_path):
