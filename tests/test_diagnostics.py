@@ -139,6 +139,18 @@ def test_a_network_that_scales_once_more_is_said(digits, inside):
     assert said_of(digits, right) == []
 
 
+@pytest.mark.parametrize(("deviation", "said"), [(58.0, 1), (0.22, 0)])
+def test_a_network_that_normalises_bytes_is_said(deviation, said):
+    """ConvNeXt: its first layer takes off the mean of bytes, and divides by their deviation."""
+    inputs = keras.Input((8, 8, 1))
+    normal = layers.Normalization(mean=[0.0], variance=[deviation**2], name="prestem")
+    model = keras.Model(inputs, network(False)(normal(inputs)))
+    lines = [one for one in diagnostics._of_network(model) if "itself (prestem)" in one]
+    assert len(lines) == said
+    behind = keras.Model(inputs, model(Pixels("bytes")(inputs)))
+    assert not list(diagnostics._of_network(behind))
+
+
 def test_the_command_line_says_it(capsys):
     command = "train digits --model baseline --steps 8 --learning-rate 1e-9"
     assert cli.main(command.split()) == 0
