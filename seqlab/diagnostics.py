@@ -96,8 +96,9 @@ class Diagnosis(keras.callbacks.Callback):
         if self._step() >= late and logs.get("loss", 0.0) >= CHANCE * guessing:
             yield (
                 "chance",
-                f"the data loss of {logs['loss']:.3g} is that of guessing ({guessing:.3g}): nothing has"
-                f" been learned. Use another --learning-rate than {self.rate:.2g}, first a smaller one",
+                f"the data loss of {logs['loss']:.3g} is no better than guessing ({guessing:.3g}):"
+                f" nothing has been learned. Use another --learning-rate than {self.rate:.2g}, first a"
+                " smaller one",
             )
 
     def _statistics(self) -> Iterator[tuple[str, str]]:

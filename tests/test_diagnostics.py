@@ -71,7 +71,7 @@ def test_a_loss_at_chance_level_is_said_once_with_the_remedy(digits):
     stuck = dataclasses.replace(FEW, learning_rate=1e-9, optimizer="sgd")
     (line,) = said_of(digits, network(False), stuck)
     assert line.startswith("step 12: the data loss of 2.")
-    assert "guessing (2.3)" in line and "--learning-rate than 1e-09" in line
+    assert "no better than guessing (2.3)" in line and "--learning-rate than 1e-09" in line
 
 
 def test_the_rate_that_is_named_is_that_of_the_beginning(digits):
