@@ -90,13 +90,18 @@ def _files(
         )
     files = []
     for label, name in enumerate(classes):
-        inside = sorted(p for p in (folder / name).rglob("*") if p.suffix.lower() in ENDINGS)
+        inside = sorted(p for p in (folder / name).rglob("*") if _is_picture(p.relative_to(folder)))
         if not inside:
             raise SeqlabError(
                 f"{folder / name}: no pictures ({', '.join(ENDINGS)}). Add some, or remove the folder"
             )
         files += [(path, label) for path in inside]
     return files, classes
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether it is named as a picture, and neither it nor a folder that it is in is hidden."""
+    return path.suffix.lower() in ENDINGS and not any(part[0] == "." for part in path.parts)
 
 
 def _seen(path: Path, size: tuple[int, int] | None, channels: int) -> np.ndarray | SeqlabError:
@@ -137,5 +142,5 @@ def _check_sizes(folder: Path, paths: list[Path], shapes: list[tuple[int, ...]])
     height, width = sizes.most_common(1)[0][0]
     raise SeqlabError(
         f"{folder}: pictures of {len(sizes)} sizes: {shown}. Name one that all are resized to, such as"
-        f" size=({height}, {width})"
+        f" --size {height} {width}, in Python size=({height}, {width})"
     )

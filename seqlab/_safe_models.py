@@ -34,7 +34,10 @@ NO_SIZES = ("seed", "shared_object_id", "start", "stop", "step")  # endings of k
 PLAIN = {"__keras_tensor__", "__slice__", "__tensor__", "__tuple__", "__ellipsis__", "__numpy__"}
 MODULES = re.compile(
     r"keras(\.(layers|models|initializers|regularizers|constraints|activations|dtype_policies)"
-    r"|\.src\.(models\.\w+|ops\.\w+|applications\.convnext|layers(\.\w+)*|dtype_policies\.\w+))?|seqlab(\.\w+)*"
+    r"|\.src\.(models\.\w+|ops\.\w+|layers(\.\w+)*|dtype_policies\.\w+))?|seqlab(\.\w+)*"
+)
+OF_APPLICATIONS = re.compile(  # layers of their own that networks of keras.applications have
+    r"keras\.src\.applications\.(convnext\.(LayerScale|StochasticDepth)|inception_resnet_v2\.CustomScaleLayer)"
 )
 
 
@@ -101,7 +104,8 @@ def _check_class(one: dict[str, Any]) -> None:
     known = isinstance(registered, str) and keras.saving.get_registered_object(registered)
     if name in REFUSED or registered in REFUSED:
         raise ValueError(f"it holds a layer of the kind {name}, which can run code or read files")
-    if known or (module is None and name in PLAIN):
+    own = OF_APPLICATIONS.fullmatch(f"{module}.{name}")
+    if known or own or (module is None and name in PLAIN):
         return
     if name == "function" and module == "builtins":
         if not hasattr(keras.activations, str(one.get("config"))):

@@ -96,8 +96,9 @@ class Diagnosis(keras.callbacks.Callback):
         if self._step() >= late and logs.get("loss", 0.0) >= CHANCE * guessing:
             yield (
                 "chance",
-                f"the data loss of {logs['loss']:.3g} is that of guessing ({guessing:.3g}): nothing has"
-                f" been learned. Use another --learning-rate than {self.rate:.2g}, first a smaller one",
+                f"the data loss of {logs['loss']:.3g} is no better than guessing ({guessing:.3g}):"
+                f" nothing has been learned. Use another --learning-rate than {self.rate:.2g}, first a"
+                " smaller one",
             )
 
     def _statistics(self) -> Iterator[tuple[str, str]]:
@@ -146,10 +147,17 @@ def _dark(part: Images) -> Iterator[str]:
 def _of_network(model: Any) -> Iterator[str]:
     """Whether it scales once more what has been scaled already."""
     found = list(layers_of(model))
-    own = [one for one in found if isinstance(one, keras.layers.Rescaling)]
-    small = any(np.max(np.abs(one.scale)) < 1 / DARK for one in own)
-    if small and not any(isinstance(one, Pixels) and one.kind == "bytes" for one in found):
+    own = [one for one in found if _scales(one)]
+    if own and not any(isinstance(one, Pixels) and one.kind == "bytes" for one in found):
         yield (
             f"the network scales pixels itself ({own[0].name}), and gets them from 0 to 1: they are"
             " scaled twice. Use --pixels bytes, or leave that layer out"
         )
+
+
+def _scales(layer: Any) -> bool:
+    """Whether it makes bytes small, as the first layers of EfficientNet and of ConvNeXt do."""
+    if isinstance(layer, keras.layers.Normalization):
+        variance = getattr(layer, "variance", None)  # there is none before it was built
+        return variance is not None and float(np.max(variance)) > DARK**2 and not layer.invert
+    return isinstance(layer, keras.layers.Rescaling) and np.max(np.abs(layer.scale)) < 1 / DARK

@@ -153,5 +153,6 @@ def _check_same_size(
     if size != other:
         raise SeqlabError(
             f"{folder}: pictures of {size[0]}x{size[1]} in train, and of {other[0]}x{other[1]} in {part}."
-            f" Name one size that all are resized to, such as size=({size[0]}, {size[1]})"
+            f" Name one size that all are resized to, such as --size {size[0]} {size[1]}, in Python"
+            f" size=({size[0]}, {size[1]})"
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from seqlab._bounded_files import opened
 from seqlab._colours import brightness, colours, contrast, hue, saturation
+from seqlab._decoding import decoded
 from seqlab._tensorflow import tf
 from seqlab.augmentation import DRAWS, NONE, Augmentation
 from seqlab.errors import SeqlabError, check_choice
@@ -66,23 +67,13 @@ def decode(path: str | Path, channels: int = 3) -> Any:
             raise SeqlabError(f"{path}: larger than {MOST_BYTES} bytes")
         with opened(Path(path)) as file:
             content = file.read()
-        return _decoded(content, channels).numpy()
+        return decoded(content, channels).numpy()
     except OSError as error:
         raise SeqlabError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, ValueError) as error:
         if isinstance(error, SeqlabError):
             raise
         raise SeqlabError(f"{path}: no picture, or a damaged one") from error
-
-
-def _decoded(content: bytes, channels: int) -> Any:
-    try:
-        return tf.io.decode_image(content, channels, expand_animations=False)
-    except tf.errors.InvalidArgumentError:
-        if channels != 1:
-            raise
-        # BMP, GIF, and JPEG of four colours, which TensorFlow does not turn grey by itself
-        return tf.image.rgb_to_grayscale(tf.io.decode_image(content, 3, expand_animations=False))
 
 
 def encode(image: Any, kind: str = "png") -> Any:

@@ -71,7 +71,7 @@ def test_a_loss_at_chance_level_is_said_once_with_the_remedy(digits):
     stuck = dataclasses.replace(FEW, learning_rate=1e-9, optimizer="sgd")
     (line,) = said_of(digits, network(False), stuck)
     assert line.startswith("step 12: the data loss of 2.")
-    assert "guessing (2.3)" in line and "--learning-rate than 1e-09" in line
+    assert "no better than guessing (2.3)" in line and "--learning-rate than 1e-09" in line
 
 
 def test_the_rate_that_is_named_is_that_of_the_beginning(digits):
@@ -137,6 +137,18 @@ def test_a_network_that_scales_once_more_is_said(digits, inside):
     assert any("network scales pixels itself (rescaling)" in one for one in said_of(digits, model))
     right = keras.Model(inputs, body(Pixels("bytes")(inputs)))
     assert said_of(digits, right) == []
+
+
+@pytest.mark.parametrize(("deviation", "said"), [(58.0, 1), (0.22, 0)])
+def test_a_network_that_normalises_bytes_is_said(deviation, said):
+    """ConvNeXt: its first layer takes off the mean of bytes, and divides by their deviation."""
+    inputs = keras.Input((8, 8, 1))
+    normal = layers.Normalization(mean=[0.0], variance=[deviation**2], name="prestem")
+    model = keras.Model(inputs, network(False)(normal(inputs)))
+    lines = [one for one in diagnostics._of_network(model) if "itself (prestem)" in one]
+    assert len(lines) == said
+    behind = keras.Model(inputs, model(Pixels("bytes")(inputs)))
+    assert not list(diagnostics._of_network(behind))
 
 
 def test_the_command_line_says_it(capsys):

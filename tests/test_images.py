@@ -303,7 +303,9 @@ def test_pictures_of_different_sizes_need_one(tmp_path):
     other = preprocessing.encode(np.full((9, 7, 3), 200, "uint8"), "jpeg").numpy()
     (folder / "dog" / "large.jpg").write_bytes(other)
     message = refusal(folder)
-    assert "4x5 (0.png), 9x7 (large.jpg)" in message and "size=(4, 5)" in message
+    assert (
+        "4x5 (0.png), 9x7 (large.jpg)" in message and "--size 4 5, in Python size=(4, 5)" in message
+    )
     split = load(folder, size=(6, 6), validation=1, channels=1)
     assert split.train.input_shape == (6, 6, 1)
     values = {
@@ -315,7 +317,8 @@ def test_pictures_of_different_sizes_need_one(tmp_path):
 def test_parts_of_different_sizes_are_refused(tmp_path):
     class_folder(tmp_path / "train", (3, 3))
     class_folder(tmp_path / "test", (3, 3), size=(5, 5))
-    assert "pictures of 4x5 in train, and of 5x5 in test" in refusal(tmp_path)
+    assert "pictures of 4x5 in train, and of 5x5 in test" in (message := refusal(tmp_path))
+    assert "--size 4 5, in Python size=(4, 5)" in message
 
 
 def test_every_bad_picture_is_named(tmp_path):
@@ -329,6 +332,16 @@ def test_every_bad_picture_is_named(tmp_path):
     for name in ("cat/1.png", "dog/2.png", "dog/3.jpg"):
         assert f"{folder / name}: no picture, or a damaged one" in message
     assert "Remove or mend the files" in message and "notes" not in message
+
+
+def test_hidden_files_and_folders_are_no_pictures(tmp_path):
+    """Thumbnails, and what macOS leaves beside files: of either kind in a class."""
+    folder = class_folder(tmp_path / "pets", (6, 6))
+    (folder / "cat" / "._0.png").write_bytes(b"no picture")
+    class_folder(folder / "dog" / ".thumbnails", (3, 3), size=(1, 1))
+    class_folder(folder / "dog" / "more", (2, 2))
+    split = load(folder)
+    assert len(split.train) + len(split.validation) + len(split.test) == 6 + 6 + 4
 
 
 def test_classes_must_be_there(tmp_path):

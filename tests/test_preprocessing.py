@@ -47,7 +47,7 @@ def test_png_gives_the_pixels_back(tmp_path, image):
     ("mode", "kind"),
     [*itertools.product(("RGB", "L"), ("bmp", "gif", "jpeg", "png")), ("CMYK", "jpeg")],
 )
-def test_grey_of_each_kind_of_file(tmp_path, mode, kind):
+def test_grey_of_each_kind_of_file(tmp_path, mode, kind, capfd):
     path = tmp_path / f"my.{kind}"
     smooth = np.linspace(0, 255, 16 * 16 * 3).reshape(16, 16, 3).astype("uint8")
     picture = Image.fromarray(smooth).convert(mode)
@@ -55,6 +55,36 @@ def test_grey_of_each_kind_of_file(tmp_path, mode, kind):
     found, wanted = p.decode(path, 1), np.asarray(picture.convert("L"), int)
     assert found.shape == (16, 16, 1)
     assert np.abs(found[..., 0] - wanted).max() < 12
+    assert capfd.readouterr().err == ""  # libjpeg complains by itself
+
+
+@pytest.mark.parametrize("kind", ["bmp", "gif", "png"])
+def test_a_palette_gives_its_colours(tmp_path, kind):
+    """TensorFlow gives the positions in a BMP's palette as shades of grey."""
+    path = tmp_path / f"my.{kind}"
+    picture = Image.fromarray(BYTES[0]).quantize(7)
+    picture.save(path)
+    np.testing.assert_array_equal(p.decode(path), picture.convert("RGB"))
+    wanted = np.asarray(picture.convert("L"), int)
+    assert np.abs(p.decode(path, 1)[..., 0] - wanted).max() <= 1
+
+
+def test_a_grey_bitmap_keeps_its_greys(tmp_path):
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(greys).save(tmp_path / "my.bmp")
+    np.testing.assert_array_equal(p.decode(tmp_path / "my.bmp", 1)[..., 0], greys)
+
+
+def test_damaged_palettes_are_named(tmp_path):
+    path = tmp_path / "my.bmp"
+    Image.fromarray(BYTES[0]).quantize(7).save(path)
+    whole = path.read_bytes()
+    packed = whole[:30] + b"\1" + whole[31:]
+    short = whole[:10] + (54 + 4).to_bytes(4, "little") + whole[14:]  # pixels begin in the palette
+    for content in (packed, short, whole[:-20], whole[:60], whole[:40], whole[:20]):
+        path.write_bytes(content)
+        with pytest.raises(SeqlabError, match=r"my\.bmp: no picture, or a damaged one"):
+            p.decode(path)
 
 
 def test_jpeg_gives_about_the_pixels_back(tmp_path):

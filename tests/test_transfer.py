@@ -1,6 +1,8 @@
 """Transfer: new heads on any network, what rests and what learns, two phases; weights as text."""
 
+import importlib
 import json
+import zipfile
 from pathlib import Path
 
 import keras
@@ -152,6 +154,20 @@ def test_keras_applications_come_from_disk(name):
     model.save("net.keras")
     x = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
     np.testing.assert_array_equal(transfer.load("net.keras")(x), model(x))
+
+
+def test_inception_resnet_has_a_layer_of_its_own_kind():
+    module = importlib.import_module("keras.src.applications.inception_resnet_v2")
+    inputs = keras.Input((4, 4, 3))
+    added = module.CustomScaleLayer(scale=0.2)([inputs, layers.Conv2D(3, 1)(inputs)])
+    keras.Model(inputs, added).save("net.keras")
+    assert isinstance(transfer.load("net.keras").layers[-1], module.CustomScaleLayer)
+    with zipfile.ZipFile("net.keras") as whole, zipfile.ZipFile("other.keras", "w") as other:
+        for name in whole.namelist():
+            content = whole.read(name).replace(b'"CustomScaleLayer"', b'"InceptionResNetV2"')
+            other.writestr(name, content)
+    with pytest.raises(SeqlabError, match=r"InceptionResNetV2, which is no part of Keras"):
+        transfer.load("other.keras")
 
 
 def test_networks_without_one_way_through_are_refused():
