@@ -42,7 +42,7 @@ def colours(images: Any, draws: Any, order: Any, augmentation: Augmentation) -> 
 
     Args:
         images: ``[..., height, width, 3]`` in [0, 1].
-        draws: ``[..., DRAWS]`` from [0, 1); the last four are for the four changes.
+        draws: ``[..., DRAWS]`` from [0, 1), and perhaps more; those from the third on are looked at.
         order: a permutation of 0 to 3; it is not looked at where it makes no difference.
         augmentation: the ranges of the amounts.
     """
@@ -51,7 +51,7 @@ def colours(images: Any, draws: Any, order: Any, augmentation: Augmentation) -> 
 
     def change(i: int, images: Any) -> Any:
         low, high = augmentation.range_of(names[i])
-        return COLOURS[names[i]](images, low + (high - low) * draws[..., i - len(names)])
+        return COLOURS[names[i]](images, low + (high - low) * draws[..., MOVES + i])
 
     if not augmentation.order_matters:
         for i in on:
@@ -73,4 +73,5 @@ def _per_image(amount: Any) -> Any:
     return tf.convert_to_tensor(amount, tf.float32)[..., None, None, None]
 
 
+MOVES = 3  # draws before those of the colours
 COLOURS = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}

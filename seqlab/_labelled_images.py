@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqlab._pictures import Pictures, digest
-from seqlab.augmentation import DRAWS, NONE, Augmentation
+from seqlab.augmentation import NONE, Augmentation
 from seqlab.errors import SeqlabError, check_positive
 from seqlab.windows import Order, elements
 
@@ -92,11 +92,11 @@ class Images:
         from seqlab import preprocessing
         from seqlab._tensorflow import ahead
 
-        order = Order(len(self), seed)
+        order, count = Order(len(self), seed), self.augmentation.draws
 
         def make(i: int) -> tuple[np.ndarray, ...]:
             indices = order.take(edges[i] * batch, edges[i + 1] * batch).reshape(-1, batch)
-            draws, orders = _draws(seed, range(edges[i], edges[i + 1]), batch)
+            draws, orders = _draws(seed, range(edges[i], edges[i + 1]), batch, count)
             return *self._take(indices[:, rows]), draws[:, rows], orders
 
         prepare = preprocessing.training(self.augmentation)
@@ -196,13 +196,13 @@ def overlap(first: Images, second: Images) -> np.ndarray:
     return np.array([i for i, one in enumerate(_digests(second.images)) if one in known], int)
 
 
-def _draws(seed: int, steps: range, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """The chance in each step: numbers ``[K, B, DRAWS]`` and an order of four ``[K, 4]``."""
+def _draws(seed: int, steps: range, batch: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The chance in each step: `count` numbers ``[K, B, count]`` and an order of four ``[K, 4]``."""
     generators = [np.random.default_rng((seed, step, 1)) for step in steps]
-    draws = np.empty((len(steps), batch, DRAWS), np.float32)  # there may be no steps
+    draws = np.empty((len(steps), batch, count), np.float32)  # there may be no steps
     orders = np.empty((len(steps), 4), np.int32)
     for k, generator in enumerate(generators):
-        draws[k], orders[k] = generator.random((batch, DRAWS), np.float32), generator.permutation(4)
+        draws[k], orders[k] = generator.random((batch, count), np.float32), generator.permutation(4)
     return draws, orders
 
 

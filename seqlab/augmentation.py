@@ -14,6 +14,7 @@ from seqlab.errors import SeqlabError
 __all__ = ["CHAINS", "CHAPTER_RESNET", "DRAWS", "NONE", "Augmentation"]
 
 DRAWS = 7  # numbers from [0, 1) for one image: flip, shift along two axes, the four colour changes
+TURNS = 2  # and behind them where they are asked for, so that other chains stay as they are: angle, size
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Augmentation:
     Attributes:
         flip: mirror left and right, every other image.
         shift: move by up to so many pixels along each axis; zeros come in.
+        rotate: turn by up to so many degrees either way, about the centre; zeros come in.
+        zoom: make larger or smaller by up to so much of the size.
         brightness: add up to so much, or take it away.
         contrast: multiply the distance from the channel's mean by a factor between these two.
         saturation: the same for the saturation.
@@ -42,6 +45,8 @@ class Augmentation:
     saturation: tuple[float, float] = (1.0, 1.0)
     hue: float = 0.0
     standardise: bool = False
+    rotate: float = 0.0
+    zoom: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("flip", "standardise"):
@@ -52,10 +57,17 @@ class Augmentation:
             "brightness", _between(0, self.brightness, 1), "from 0 to 1, the range of pixels", self
         )
         _check("hue", _between(0, self.hue, 0.5), "from 0 to 0.5", self)
+        _check("rotate", _between(0, self.rotate, 180), "from 0 to 180 degrees", self)
+        _check("zoom", _between(0, self.zoom, 0.9), "from 0 to 0.9 of the size", self)
         for name in ("contrast", "saturation"):
             _check(
                 name, _is_range(getattr(self, name)), "two factors from 0 on, the lower first", self
             )
+
+    @property
+    def draws(self) -> int:
+        """How many numbers one image takes."""
+        return DRAWS + TURNS if self.rotate or self.zoom else DRAWS
 
     @property
     def colours(self) -> tuple[str, ...]:
@@ -99,6 +111,7 @@ CHAINS: Mapping[str, Augmentation] = MappingProxyType(
         "standardise": Augmentation(standardise=True),
         "shift-1": Augmentation(shift=1),
         "shift": Augmentation(shift=2),
+        "turn": Augmentation(shift=2, rotate=10, zoom=0.1),
         "flip-standardise": Augmentation(flip=True, standardise=True),
         "flip-shift-2": Augmentation(flip=True, shift=2),
         "flip-shift": Augmentation(flip=True, shift=4),

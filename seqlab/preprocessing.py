@@ -14,8 +14,9 @@ from typing import Any
 from seqlab._bounded_files import opened
 from seqlab._colours import brightness, colours, contrast, hue, saturation
 from seqlab._decoding import decoded
+from seqlab._moves import flip, move, turn
 from seqlab._tensorflow import tf
-from seqlab.augmentation import DRAWS, NONE, Augmentation
+from seqlab.augmentation import DRAWS, NONE, TURNS, Augmentation
 from seqlab.errors import SeqlabError, check_choice
 
 __all__ = [
@@ -43,11 +44,11 @@ __all__ = [
     "saturation",
     "standardise",
     "training",
+    "turn",
     "unit",
 ]
 
 METHODS = ("bilinear", "nearest", "bicubic", "area")
-VIEWS = 6  # copies of a batch that cost less than to gather it by pixels
 LEAST_OF_BOX = 0.4  # share of a box that a random crop keeps
 CAFFE_MEANS = (104.007, 116.669, 122.679)  # of ImageNet's training images: blue, green, red
 MOST_BYTES = 2**28  # of a file with a picture
@@ -171,54 +172,6 @@ def draw_boxes(images: Any, boxes: Any, outlines: Any = ((1.0, 0.0, 0.0),)) -> A
     return tf.image.draw_bounding_boxes(images, boxes, outlines)
 
 
-def flip(images: Any, where: Any = True, upside_down: bool = False) -> Any:
-    """Mirrored left and right, or up and down, where booleans, one or one per image, say so."""
-    turned = images[..., ::-1, :, :] if upside_down else images[..., ::-1, :]
-    return tf.where(tf.convert_to_tensor(where)[..., None, None, None], turned, images)
-
-
-def move(images: Any, by: Any, most: int, mirror: Any = None) -> Any:
-    """A batch whose images are moved by integers ``[B, 2]``, down and to the right; zeros come in.
-
-    Each is from -`most` to `most`. Where booleans ``[B]`` say so, images are mirrored first, left and
-    right, by the way: several times faster than `flip` and then this.
-    """
-    padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])
-    few = (2 * most + 1) * (1 if mirror is None else 2) <= VIEWS
-    moved = (_of_rows if few else _of_pixels)(padded, by, most, images.shape[1:3], mirror)
-    return tf.ensure_shape(tf.reshape(moved, tf.shape(images)), images.shape)
-
-
-def _of_pixels(padded: Any, by: Any, most: int, size: Any, mirror: Any) -> Any:
-    """Gathered row by row, then pixel by pixel."""
-    rows, columns = (most - by[:, i, None] + tf.range(n) for i, n in enumerate(size))
-    if mirror is not None:
-        columns = tf.where(mirror[:, None], size[1] - 1 + 2 * most - columns, columns)
-    moved = tf.gather(padded, rows, axis=1, batch_dims=1)
-    return tf.gather(moved, columns, axis=2, batch_dims=1)
-
-
-def _of_rows(padded: Any, by: Any, most: int, size: Any, mirror: Any) -> Any:
-    """Gathered by rows alone, out of a copy of all images for each way to move or mirror its columns."""
-    ways = [padded] if mirror is None else [padded, _mirrored(padded)]
-    copies = [way[:, :, i : i + size[1]] for way in ways for i in range(2 * most + 1)]
-    count, height = tf.shape(padded)[0], padded.shape[1]
-    which = most - by[:, 1]
-    if mirror is not None:
-        which += (2 * most + 1) * tf.cast(mirror, which.dtype)
-    begin = (which * count + tf.range(count)) * height + most - by[:, 0]
-    every = tf.reshape(tf.stack(copies), (-1, size[1] * padded.shape[-1]))
-    return tf.gather(every, begin[:, None] + tf.range(size[0]))
-
-
-def _mirrored(images: Any) -> Any:
-    """Left and right: of three axes, the last one of three colours, TensorFlow does it faster."""
-    if images.shape[-1] != 3:
-        return tf.reverse(images, [2])
-    rows = tf.reshape(images, (-1, *images.shape[2:]))
-    return tf.reshape(tf.reverse(rows, [1]), tf.shape(images))
-
-
 # The chains
 
 
@@ -226,14 +179,15 @@ def training(augmentation: Augmentation) -> Callable[[Any, Any, Any], Any]:
     """What chunks of bytes go through for training; all chance comes with them.
 
     Returns:
-        A function of bytes ``[K, B, height, width, C]``, draws float32 ``[K, B, DRAWS]`` from [0, 1), and
-        the order of the colour changes, integers ``[K, 4]``, which gives float32 of the first's shape.
+        A function of bytes ``[K, B, height, width, C]``, draws float32 ``[K, B, augmentation.draws]``
+        from [0, 1), and the order of the colour changes, integers ``[K, 4]``, which gives float32 of the
+        first's shape.
     """
 
     def chunk(images: Any, draws: Any, order: Any) -> Any:
         one_by_one = tf.reshape(images, (-1, *images.shape[2:]))
-        own = tf.reshape(draws, (-1, DRAWS))
-        flat = unit(_moved(one_by_one, own, augmentation))
+        own = tf.reshape(draws, (-1, augmentation.draws))
+        flat = _turned(unit(_moved(one_by_one, own, augmentation)), own, augmentation)
         if augmentation.order_matters:
             batches = tf.reshape(flat, tf.shape(images)), draws, order
             change = lambda parts: colours(parts[0], parts[1], parts[2], augmentation)  # noqa: E731
@@ -253,6 +207,13 @@ def _moved(images: Any, draws: Any, augmentation: Augmentation) -> Any:
         return images
     by = tf.minimum(tf.cast(draws[:, 1:3] * (2 * most + 1), tf.int32) - most, most)
     return move(images, by, most, draws[:, 0] < 0.5 if augmentation.flip else None)
+
+
+def _turned(images: Any, draws: Any, augmentation: Augmentation) -> Any:
+    if augmentation.draws == DRAWS:
+        return images
+    angle, size = (2 * draws[:, DRAWS + i] - 1 for i in range(TURNS))
+    return turn(images, angle * augmentation.rotate, 1 + size * augmentation.zoom)
 
 
 def evaluation(augmentation: Augmentation = NONE) -> Callable[[Any], Any]:
@@ -284,10 +245,11 @@ def for_training(
     which = tf.random.stateless_uniform((), seeds[1], 0, len(METHODS), tf.int32)
     ways = [lambda method=method: resize(part[None], size, method) for method in METHODS]
     view = tf.ensure_shape(tf.switch_case(which, ways)[0], (*size, image.shape[-1]))
-    draws = tf.random.stateless_uniform((DRAWS,), seeds[2])
+    draws = tf.random.stateless_uniform((augmentation.draws,), seeds[2])
     order = tf.random.experimental.stateless_shuffle(tf.range(4), seeds[3])
     if augmentation.flip:
         view = flip(view, draws[0] < 0.5)
+    view = _turned(view[None], draws[None], augmentation)[0]
     return _finish(colours(view, draws, order, augmentation), augmentation)
 
 

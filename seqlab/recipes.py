@@ -142,7 +142,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
             "chapter": Recipe(
                 _train(epochs=100, batch=128, optimizer="rmsprop", schedule="constant")
             ),
-            "best": Recipe(_fast(15, 64, 0.001, precision=BFLOAT16), "shift"),
+            "best": Recipe(_fast(40, 64, 0.001, precision=BFLOAT16), "turn"),
         },
         "baseline": {
             "chapter": _lectures(),

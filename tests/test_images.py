@@ -499,6 +499,8 @@ def test_the_same_image_is_changed_in_another_way_each_time():
         ({"shift": -1}, "`shift` must be an integer from 0 on. Received: -1"),
         ({"brightness": 63}, "`brightness` must be from 0 to 1, the range of pixels. Received: 63"),
         ({"hue": 0.6}, "`hue` must be from 0 to 0.5. Received: 0.6"),
+        ({"rotate": 190}, "`rotate` must be from 0 to 180 degrees. Received: 190"),
+        ({"zoom": 1.0}, "`zoom` must be from 0 to 0.9 of the size. Received: 1.0"),
         ({"contrast": (1.8, 0.2)}, "`contrast` must be two factors from 0 on, the lower first"),
         ({"saturation": 0.5}, "`saturation` must be two factors"),
         ({"brightness": float("nan")}, "`brightness` must be"),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from scipy.ndimage import affine_transform
 
+from seqlab import _moves
 from seqlab import preprocessing as p
 from seqlab.augmentation import DRAWS, NONE, Augmentation
 from seqlab.errors import SeqlabError
@@ -200,7 +202,7 @@ def test_flip():
 
 @pytest.mark.parametrize("views", [0, 10])
 def test_move(views, monkeypatch):
-    monkeypatch.setattr(p, "VIEWS", views)  # by pixels, and by rows
+    monkeypatch.setattr(_moves, "VIEWS", views)  # by pixels, and by rows
     by = np.array([[2, -1], [0, 0], [-2, 2]], "int32")
     found = p.move(BYTES, by, 2, np.array([False, True, True])).numpy()
     expected = np.zeros_like(BYTES)
@@ -260,6 +262,42 @@ def test_the_order_is_drawn_only_where_it_matters():
     other = p.brightness(p.contrast(UNIT, 0.2 + 1.6 * draws[:, 4]), 0.6 * draws[:, 3] - 0.3)
     np.testing.assert_allclose(one, other, atol=1e-6)
     np.testing.assert_allclose(p.colours(UNIT, draws, None, plain), one, atol=1e-5)
+
+
+# Turns
+
+
+def test_right_angles_are_turned_exactly():
+    found = p.turn(UNIT[:, :5, :5], [0, 90, -180], [1, 1, 1]).numpy()
+    expected = [np.rot90(UNIT[i, :5, :5], i) for i in range(3)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_an_angle_and_a_size_are_those_of_scipy():
+    image = RNG.random((9, 12, 1)).astype("float32")
+    angle, factor = np.deg2rad(20), 1.3
+    back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) / factor
+    middle = (np.array(image.shape[:2]) - 1) / 2  # rows and columns, and rows count downwards
+    expected = affine_transform(
+        image[..., 0], back, middle - back @ middle, order=1, mode="grid-constant"
+    )
+    found = p.turn(image[None], [20.0], [1.3]).numpy()[0, ..., 0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_chain_turns_either_way_and_draws_for_it_behind_all_else():
+    augmentation = Augmentation(rotate=90, zoom=0.5)
+    assert augmentation.draws == DRAWS + 2 and Augmentation(shift=2, hue=0.1).draws == DRAWS
+    draws = np.full((1, 3, DRAWS + 2), 0.5, np.float32)
+    draws[0, :, -2], draws[0, :, -1] = [0, 1, 0.5], [0.5, 0.5, 1]
+    square = BYTES[None, :, :5, :5]
+    found = p.training(augmentation)(tf.constant(square), draws, np.zeros((1, 4), "int32"))[0]
+    expected = p.turn(p.unit(square[0]), [-90, 90, 0], [1, 1, 1.5])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    one = [p.for_training(BYTES[0], (0, i), (8, 8), Augmentation(rotate=180)) for i in (1, 1, 2)]
+    plain = p.for_training(BYTES[0], (0, 1), (8, 8), Augmentation())
+    np.testing.assert_array_equal(one[0], one[1])
+    assert np.abs(one[0] - plain).max() > 0.1 and np.abs(one[0] - one[2]).max() > 0.1
 
 
 # The chains

@@ -74,6 +74,7 @@ ORDER = [
         "_image_files",
         "_alexnet_file",
         "_colours",
+        "_moves",
         "tfrecords",
         "_convolution",
         "tables",
