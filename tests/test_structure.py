@@ -74,6 +74,7 @@ ORDER = [
         "_image_files",
         "_alexnet_file",
         "_colours",
+        "_decoding",
         "_moves",
         "tfrecords",
         "_convolution",
