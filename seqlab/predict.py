@@ -119,14 +119,14 @@ class Predictor:
 
         Args:
             windows: `Windows`, whose horizon P says how far; or an array of values in original units,
-                ``[T]`` for a forecast ``[steps]`` or ``[W, T]`` for ``[W, steps]``. An array is all that
-                a network can see that was trained without columns, attributes or a calendar.
+                ``[T]`` for a forecast ``[steps]`` or ``[W, T]`` for ``[W, steps]``. An array is enough
+                where the network was trained without columns, padding and calendar.
             indices: which of `Windows`.
             steps: for an array, how far; see `Predictor.steps`.
             series: for an array, whose it is, where several series were trained on: name or number.
 
         Raises:
-            SeqlabError: an array of another T, or with gaps; a network that sees more than values.
+            SeqlabError: an array of another T, or with gaps; a network that sees more in each row.
         """
         if not isinstance(windows, Windows):
             return self._from_values(windows, steps, series)
