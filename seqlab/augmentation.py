@@ -111,6 +111,7 @@ CHAINS: Mapping[str, Augmentation] = MappingProxyType(
         "standardise": Augmentation(standardise=True),
         "shift-1": Augmentation(shift=1),
         "shift": Augmentation(shift=2),
+        "turn-1": Augmentation(shift=1, rotate=15, zoom=0.15),
         "turn": Augmentation(shift=2, rotate=10, zoom=0.1),
         "flip-standardise": Augmentation(flip=True, standardise=True),
         "flip-shift-2": Augmentation(flip=True, shift=2),

@@ -199,7 +199,7 @@ OF_SETS: Mapping[tuple[str, str | None], Mapping[str, Recipe]] = MappingProxyTyp
     {
         ("lenet5_book", "digits"): {
             "chapter": RECIPES["lenet5_book"]["chapter"],
-            "best": Recipe(_fast(100, 32, 0.002), "shift-1"),
+            "best": Recipe(_fast(100, 32, 0.002), "turn-1"),
         }
     }
 )

@@ -129,4 +129,4 @@ def test_a_run_by_recipe_keeps_what_it_was(tmp_path, monkeypatch):
     command = "train digits --model lenet5_book --recipe best --steps 4 --batch 8 --quiet --out run"
     assert cli.main(command.split()) == 0
     kept = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert kept["train"]["ema"] == 0.99 and kept["data"]["augment"] == "shift-1"
+    assert kept["train"]["ema"] == 0.99 and kept["data"]["augment"] == "turn-1"
